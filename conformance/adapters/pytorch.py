@@ -1,0 +1,314 @@
+"""torch as an implementation: the expectation. The only module that imports torch.
+
+Everything is computed by torch's own modules, functions and optimizers, gradients by autograd. ``foreach`` and
+``fused`` are ways of executing an optimizer, not arguments of its algorithm: neither is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from conformance.case import Array, Case
+from conformance.trace import Trace
+
+Tensors = Mapping[str, torch.Tensor]
+
+
+def version() -> str:
+    """The version that computes the expectation."""
+    return str(torch.__version__)
+
+
+def use_one_thread() -> None:
+    """Keep torch to one thread in this process: cases are small, and processes share the cores."""
+    torch.set_num_threads(1)
+
+
+def rnn(case: Case) -> Trace:
+    model = torch.nn.RNN(**case.config, dtype=_dtype(case))
+    model.load_state_dict(_tensors(case, model.state_dict()))
+    inputs = {"input": _leaf(case["input"])}
+    if "h_0" in case:
+        inputs["h_0"] = _leaf(case["h_0"])
+    output, h_n = model(*inputs.values())
+    grads = _grads(case, {"output": output, "h_n": h_n}, inputs | dict(model.named_parameters()))
+    return {"output": _array(output), "h_n": _array(h_n), **grads}
+
+
+def linear(case: Case) -> Trace:
+    model = torch.nn.Linear(**case.config, dtype=_dtype(case))
+    model.load_state_dict(_tensors(case, model.state_dict()))
+    x = _leaf(case["input"])
+    output = model(x)
+    grads = _grads(case, {"output": output}, {"input": x} | dict(model.named_parameters()))
+    return {"output": _array(output), **grads}
+
+
+def activation(case: Case) -> Trace:
+    config = dict(case.config)
+    function: Callable[..., torch.Tensor] = getattr(torch.nn.functional, config.pop("function"))
+    x = _leaf(case["input"])
+    output = function(x, **config)
+    return {"output": _array(output), **_grads(case, {"output": output}, {"input": x})}
+
+
+def loss(case: Case) -> Trace:
+    config = dict(case.config)
+    function: Callable[..., torch.Tensor] = getattr(torch.nn.functional, config.pop("function"))
+    if "weight" in case:
+        config["weight"] = torch.from_numpy(case["weight"])
+    x = _leaf(case["input"])
+    output = function(x, torch.from_numpy(case["target"]), **config)
+    return {"output": _array(output), **_grads(case, {"output": output}, {"input": x})}
+
+
+def initializer(case: Case) -> Trace:
+    """Fans and gain as torch states them; bounds and deviations from what torch draws.
+
+    torch computes a bound inside the function that draws. Drawing once from the unit distribution and once
+    through the initializer, from the same generator state, gives the same numbers but for that factor.
+    """
+    config = dict(case.config)
+    name, shape = config.pop("function"), tuple(config.pop("shape"))
+    if name == "calculate_gain":
+        return {"gain": _number(torch.nn.init.calculate_gain(**config), case)}
+    fan_in, fan_out = torch.nn.init._calculate_fan_in_and_fan_out(torch.empty(shape))
+    trace = {"fan_in": _number(fan_in, case), "fan_out": _number(fan_out, case)}
+    if name == "rnn_default":
+        drawn = _draw(lambda: torch.nn.RNN(**config, dtype=_dtype(case)).get_parameter("weight_ih_l0"))
+        return trace | {"bound": _factor(drawn, _draw_unit("uniform_", shape, case))}
+    if name == "linear_default":
+        layer = torch.nn.Linear(shape[1], shape[0], dtype=_dtype(case))
+        torch.manual_seed(_SEED)
+        layer.reset_parameters()
+        torch.manual_seed(_SEED)
+        for key, parameter in layer.named_parameters():
+            unit = torch.nn.init.uniform_(torch.empty_like(parameter), -1.0, 1.0)
+            trace[f"bound.{key}"] = _factor(parameter.detach(), unit)
+        return trace
+    if name == "gaussian":
+        drawn = _draw(lambda: torch.nn.init.normal_(torch.empty(shape, dtype=_dtype(case)), 0.0, config["sigma"]))
+        return trace | {"std": _factor(drawn, _draw_unit("normal_", shape, case))}
+    function = getattr(torch.nn.init, f"{name}_")
+    drawn = _draw(lambda: function(torch.empty(shape, dtype=_dtype(case)), **config))
+    if name.endswith("uniform"):
+        return trace | {"bound": _factor(drawn, _draw_unit("uniform_", shape, case))}
+    return trace | {"std": _factor(drawn, _draw_unit("normal_", shape, case))}
+
+
+def optimizer(case: Case) -> Trace:
+    params = {name: _leaf(value) for name, value in case.params().items()}
+    algorithm = make_optimizer(case.config, params)
+    trace: Trace = {}
+    for k in range(1, case.steps + 1):
+        if f"step{k}.lr" in case:
+            for group in algorithm.param_groups:
+                group["lr"] = float(case[f"step{k}.lr"])
+        grads = case.params(f"step{k}.grad.")
+        for name, param in params.items():
+            param.grad = torch.from_numpy(grads[name]) if name in grads else None
+        algorithm.step()
+        trace |= _step_trace(k, params, algorithm)
+    return trace
+
+
+class _Network(torch.nn.Module):
+    """An RNN whose last step's output goes through a linear layer."""
+
+    def __init__(self, config: Mapping[str, Any], dtype: torch.dtype) -> None:
+        super().__init__()
+        self.rnn = torch.nn.RNN(**config["rnn"], dtype=dtype)
+        self.linear = torch.nn.Linear(**config["linear"], dtype=dtype)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        output, _ = self.rnn(x)
+        logits: torch.Tensor = self.linear(output[:, -1] if self.rnn.batch_first else output[-1])
+        return logits
+
+
+def training(case: Case) -> Trace:
+    model = _Network(case.config, _dtype(case))
+    model.load_state_dict({name: torch.from_numpy(value) for name, value in case.params().items()})
+    params = dict(model.named_parameters())
+    algorithm = make_optimizer(case.config["optimizer"], params)
+    trace: Trace = {}
+    for k in range(1, case.steps + 1):
+        logits = model(torch.from_numpy(case[f"step{k}.input"]))
+        value = torch.nn.functional.cross_entropy(logits, torch.from_numpy(case[f"step{k}.target"]))
+        algorithm.zero_grad()
+        value.backward()  # type: ignore[no-untyped-call]
+        trace[f"step{k}.loss"] = _array(value)
+        trace |= {f"step{k}.grad.{name}": _array(_grad_of(param)) for name, param in params.items()}
+        algorithm.step()
+        trace |= _step_trace(k, params, algorithm)
+    return trace
+
+
+def notebook(case: Case) -> Trace:
+    """Layers in a row as torch has them; one bias is torch's bias_ih with bias_hh fixed at zero."""
+    config = case.config
+    layers = [_notebook_layer(entry["class"], entry["arguments"], case) for entry in config["layers"]]
+    params: dict[str, torch.Tensor] = {}
+    for index, (layer, _) in enumerate(layers):
+        for name, param in layer.named_parameters():
+            if f"param.{index}.{name}" in case:
+                param.data = torch.from_numpy(case[f"param.{index}.{name}"])
+                params[f"{index}.{name}"] = param
+            else:
+                param.data.zero_()
+    algorithm = _notebook_optimizer(config["optimizer"], params)
+
+    trace: Trace = {}
+    for k in range(1, case.steps + 1):
+        x = _leaf(case[f"step{k}.input"])
+        signal = x
+        for _, forward in layers:
+            signal = forward(signal)
+        # the last layer of a classifier gives scores; what the classes return are probabilities
+        target = case.get(f"step{k}.target")
+        trace[f"step{k}.output"] = _array(signal if target is None else torch.softmax(signal, dim=1))
+        algorithm.zero_grad()
+        if target is None:
+            signal.backward(torch.from_numpy(case[f"step{k}.d_output"]))  # type: ignore[no-untyped-call]
+        else:
+            loss_value = torch.nn.functional.cross_entropy(signal, torch.from_numpy(target))
+            loss_value.backward()  # type: ignore[no-untyped-call]
+        algorithm.step()
+        trace[f"step{k}.grad.input"] = _array(_grad_of(x))
+        trace |= {f"step{k}.param.{name}": _array(param) for name, param in params.items()}
+    return trace
+
+
+_ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "Tanh": torch.tanh,
+    "ReLU": torch.relu,
+    "sigmoid": torch.sigmoid,
+}
+
+
+def _notebook_layer(
+    kind: str, arguments: Mapping[str, Any], case: Case
+) -> tuple[torch.nn.Module, Callable[[torch.Tensor], torch.Tensor]]:
+    if kind in ("SimpleRNN", "SimpleRNN2"):
+        sizes = arguments["n_features"], arguments["n_nodes"]
+        model = torch.nn.RNN(*sizes, batch_first=True, dtype=_dtype(case))
+        activation = arguments["activation"]
+        if activation == "ReLU":
+            model = torch.nn.RNN(*sizes, nonlinearity="relu", batch_first=True, dtype=_dtype(case))
+        run = model if activation in ("Tanh", "ReLU") else _unrolled(model, _ACTIVATIONS[activation])
+        if kind == "SimpleRNN":
+            return model, lambda x: run(x)[0]
+        return model, lambda x: run(x)[0][:, -1]
+    if kind == "FC":
+        layer = torch.nn.Linear(arguments["n_nodes1"], arguments["n_nodes2"], dtype=_dtype(case))
+        return layer, layer
+    if kind == "Softmax":  # cross_entropy takes the scores
+        return torch.nn.Identity(), lambda x: x
+    return torch.nn.Identity(), _ACTIVATIONS[kind]
+
+
+def _unrolled(
+    model: torch.nn.RNN, activation: Callable[[torch.Tensor], torch.Tensor]
+) -> Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
+    """The recurrence of nn.RNN's documentation for an activation that nn.RNN does not offer."""
+
+    linear = torch.nn.functional.linear
+    weight_ih, weight_hh, bias_ih, bias_hh = model.parameters()
+
+    def run(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        h = torch.zeros(x.shape[0], model.hidden_size, dtype=x.dtype)
+        states = []
+        for t in range(x.shape[1]):
+            h = activation(linear(x[:, t], weight_ih, bias_ih) + linear(h, weight_hh, bias_hh))
+            states.append(h)
+        return torch.stack(states, dim=1), h[None]
+
+    return run
+
+
+def _notebook_optimizer(config: Mapping[str, Any], params: Tensors) -> torch.optim.Optimizer:
+    arguments = dict(config["arguments"])
+    if config["class"] == "Adam":
+        betas = [arguments.pop("beta1", 0.9), arguments.pop("beta2", 0.999)]
+        return make_optimizer({"algorithm": "Adam", "lr": 0.001, "betas": betas} | arguments, params)
+    if config["class"] == "AdaGrad":
+        return make_optimizer({"algorithm": "Adagrad"} | arguments, params)
+    defaults = {"lr": 0.01, "momentum": 0.9} if config["class"] == "Momentum" else {}
+    return make_optimizer({"algorithm": "SGD"} | defaults | arguments, params)
+
+
+def make_optimizer(config: Mapping[str, Any], params: Tensors) -> torch.optim.Optimizer:
+    """The algorithm of a case's configuration over named parameters, one tensor at a time."""
+    arguments = {key: tuple(v) if isinstance(v, list) else v for key, v in config.items() if key != "algorithm"}
+    algorithm = getattr(torch.optim, config["algorithm"])
+    # foreach=False selects the single-tensor path in all of them; not all take fused, which is off then too
+    made: torch.optim.Optimizer = algorithm(list(params.values()), **arguments, foreach=False)
+    return made
+
+
+def _step_trace(k: int, params: Tensors, algorithm: torch.optim.Optimizer) -> Trace:
+    trace = {f"step{k}.param.{name}": _array(param) for name, param in params.items()}
+    for name, param in params.items():
+        for key, value in algorithm.state.get(param, {}).items():
+            if value is not None:
+                trace[f"step{k}.state.{name}.{key}"] = _array(value)
+    return trace
+
+
+def _grads(case: Case, outputs: Tensors, inputs: Tensors) -> Trace:
+    """Gradients of the inputs, given the case's upstream gradients (``d_output``, ...) of the outputs."""
+    given = {f"d_{name}": value for name, value in outputs.items() if f"d_{name}" in case}
+    upstream = [torch.from_numpy(case[name]) for name in given]
+    grads = torch.autograd.grad(list(given.values()), list(inputs.values()), upstream)
+    return {f"grad.{name}": _array(grad) for name, grad in zip(inputs, grads, strict=True)}
+
+
+_SEED = 20240229
+
+
+def _draw(initialize: Callable[[], torch.Tensor]) -> torch.Tensor:
+    torch.manual_seed(_SEED)
+    return initialize().detach()
+
+
+def _draw_unit(name: str, shape: tuple[int, ...], case: Case) -> torch.Tensor:
+    arguments = (-1.0, 1.0) if name == "uniform_" else (0.0, 1.0)
+    return _draw(lambda: getattr(torch.nn.init, name)(torch.empty(shape, dtype=_dtype(case)), *arguments))
+
+
+def _factor(drawn: torch.Tensor, unit: torch.Tensor) -> Array:
+    """The factor between two draws, where rounding disturbs it least."""
+    largest = unit.abs().argmax()
+    return _array(drawn.flatten()[largest] / unit.flatten()[largest])
+
+
+def _dtype(case: Case) -> torch.dtype:
+    return torch.float32 if case.dtype == np.float32 else torch.float64
+
+
+def _leaf(array: Array) -> torch.Tensor:
+    return torch.from_numpy(array).requires_grad_()
+
+
+def _tensors(case: Case, names: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(case[name]) for name in names}
+
+
+def _grad_of(param: torch.Tensor) -> torch.Tensor:
+    if param.grad is None:
+        raise RuntimeError("torch computed no gradient")
+    return param.grad
+
+
+def _array(tensor: torch.Tensor) -> Array:
+    array: Array = tensor.detach().clone().numpy()
+    return array
+
+
+def _number(value: float, case: Case) -> Array:
+    number: Array = case.dtype.type(value)
+    return number

@@ -1,0 +1,51 @@
+"""The suite's cases, one module per family: tables of configurations and the arrays that go with them.
+
+Arrays discriminate only if nothing in them is symmetric: weights, biases, initial states and upstream gradients
+are random, the sizes of batch, sequence, input and state all differ and are above 1, states are not saturated,
+and gradients flow into ``output`` and ``h_n`` both. Special values come in addition, each with its own note.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from functools import cache
+
+from conformance.case import Case, Level
+from conformance.cases import activation, documented, initializer, linear, loss, notebook, optimizer, rnn, training
+
+MODULES = (documented, rnn, linear, activation, loss, initializer, optimizer, training, notebook)
+
+ALIASES = {"documented/three-step": "documented/*/three-step*"}
+
+
+@cache
+def all_cases() -> tuple[Case, ...]:
+    """Every case of the suite, the documented example first."""
+    return tuple(case for module in MODULES for case in module.cases())
+
+
+def select(
+    *,
+    suites: Sequence[str] = (),
+    families: Sequence[str] = (),
+    globs: Sequence[str] = (),
+    dtypes: Sequence[str] = (),
+    level: Level = "standard",
+) -> list[Case]:
+    """The cases that every given filter lets through; a filter that is empty lets all through."""
+    patterns = [ALIASES.get(glob, glob) for glob in globs]
+    return [
+        case
+        for case in all_cases()
+        if (level == "standard" or case.level == "quick")
+        and (not suites or case.suite in suites)
+        and (not families or case.family in families)
+        and (not dtypes or str(case.dtype) in dtypes)
+        and (not patterns or any(_matches(case, pattern) for pattern in patterns))
+    ]
+
+
+def _matches(case: Case, pattern: str) -> bool:
+    without_dtype = case.id.rpartition("/")[0]
+    return fnmatchcase(case.id, pattern) or fnmatchcase(without_dtype, pattern)

@@ -1,0 +1,48 @@
+"""Fully connected layer, over the last axis of inputs of any rank."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+
+from conformance.case import Array, Case, cases_of
+from reference.linear import Linear
+
+
+def arrays_of(rng: np.random.Generator, config: dict[str, object], lead: tuple[int, ...]) -> dict[str, Array]:
+    """Random input of shape (*lead, in_features), parameters and upstream gradient."""
+    model = Linear(**config)  # type: ignore[arg-type]
+    params = {name: rng.uniform(-1, 1, shape) for name, shape in model.parameter_shapes.items()}
+    return {
+        "input": rng.standard_normal((*lead, model.in_features)),
+        **params,
+        "d_output": rng.standard_normal((*lead, model.out_features)),
+    }
+
+
+def cases() -> Iterator[Case]:
+    rows = [
+        ("batch", 4, 5, (3,), "a batch of vectors"),
+        ("one-row", 4, 5, (1,), "batch 1"),
+        ("vector", 4, 5, (), "a single vector without a batch axis"),
+        ("sequence", 4, 5, (2, 3), "a sequence of batches: gradients sum over both leading axes"),
+        ("four-axes", 3, 2, (2, 5, 4), "three leading axes"),
+        ("square", 4, 4, (4,), "all sizes equal: a transposed weight has the right shape here"),
+        ("one-in", 1, 5, (3,), "one input"),
+        ("one-out", 5, 1, (3,), "one output"),
+        ("wide", 67, 33, (21,), "sums over more terms than a register holds"),
+        ("empty-batch", 4, 5, (0,), "torch accepts a batch of 0: zero gradients of the parameters"),
+    ]
+    for name, n_in, n_out, lead, note in rows:
+        for bias in (True, False):
+            config: dict[str, object] = {"in_features": n_in, "out_features": n_out, "bias": bias}
+            yield from cases_of(
+                "linear",
+                name if bias else f"{name}-no-bias",
+                config,
+                partial(arrays_of, config=config, lead=lead),
+                note,
+                level="quick" if n_in < 20 else "standard",
+            )

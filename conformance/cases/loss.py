@@ -1,0 +1,107 @@
+"""Cross-entropy with class indices and with probabilities, and mean squared error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from conformance.case import Array, Build, Case, cases_of
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+def _upstream(rng: np.random.Generator, reduction: str, samples: tuple[int, ...]) -> Array:
+    return np.asarray(rng.standard_normal(samples if reduction == "none" else ()))
+
+
+def _scores(
+    shape: tuple[int, ...], reduction: str, *, probabilities: bool, weight: bool = False, scale: float = 2.0
+) -> Build:
+    samples = () if len(shape) == 1 else (shape[0], *shape[2:])
+    classes = shape[0] if len(shape) == 1 else shape[1]
+
+    def build(rng: np.random.Generator) -> dict[str, Array]:
+        arrays: dict[str, Array] = {"input": scale * rng.standard_normal(shape)}
+        if probabilities:
+            positive = rng.uniform(0.1, 1.0, shape)
+            arrays["target"] = positive / positive.sum(axis=0 if len(shape) == 1 else 1, keepdims=True)
+        else:
+            arrays["target"] = rng.integers(0, classes, samples)
+        if weight:
+            arrays["weight"] = rng.uniform(0.5, 2.0, classes)
+        return arrays | {"d_output": _upstream(rng, reduction, samples)}
+
+    return build
+
+
+def _ignoring(index: int, reduction: str) -> Build:
+    def build(rng: np.random.Generator) -> dict[str, Array]:
+        arrays = _scores((5, 4), reduction, probabilities=False)(rng)
+        arrays["target"][[1, 3]] = index
+        return dict(arrays)
+
+    return build
+
+
+def _far_apart(rng: np.random.Generator) -> dict[str, Array]:
+    scores = rng.standard_normal((3, 4))
+    scores[1] += 800
+    return {"input": scores, "target": np.array([0, 2, 3]), "d_output": np.asarray(rng.standard_normal())}
+
+
+def _pair(shape: tuple[int, ...], reduction: str) -> Build:
+    return lambda rng: {
+        "input": rng.standard_normal(shape),
+        "target": rng.standard_normal(shape),
+        "d_output": _upstream(rng, reduction, shape),
+    }
+
+
+def _cross_entropy(**options: Any) -> dict[str, Any]:
+    return {"function": "cross_entropy", "ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0} | options
+
+
+def cases() -> Iterator[Case]:
+    for reduction in REDUCTIONS:
+        plain = _cross_entropy(reduction=reduction)
+        smooth = _cross_entropy(reduction=reduction, label_smoothing=0.1)
+        rows: list[tuple[str, dict[str, Any], Build, str]] = [
+            ("indices", plain, _scores((5, 4), reduction, probabilities=False), "class indices"),
+            ("probabilities", plain, _scores((5, 4), reduction, probabilities=True), "probabilities as targets"),
+            ("indices-weight", plain, _scores((5, 4), reduction, probabilities=False, weight=True),
+             "class weights: the mean divides by their sum"),
+            ("probabilities-weight", plain, _scores((5, 4), reduction, probabilities=True, weight=True),
+             "class weights with probabilities: the mean divides by the number of samples"),
+            ("indices-smoothing", smooth, _scores((5, 4), reduction, probabilities=False, weight=True),
+             "smoothed and weighted class indices"),
+            ("probabilities-smoothing", smooth, _scores((5, 4), reduction, probabilities=True), "smoothed"),
+            ("ignored", plain, _ignoring(-100, reduction), "two of five samples ignored, in sum and mean"),
+            ("images", plain, _scores((2, 3, 4), reduction, probabilities=False), "a further axis: classes are axis 1"),
+        ]  # fmt: skip
+        for name, config, build, note in rows:
+            yield from cases_of("loss", f"cross_entropy-{name}-{reduction}", config, build, note, level="quick")
+        yield from cases_of(
+            "loss",
+            f"mse_loss-{reduction}",
+            {"function": "mse_loss", "reduction": reduction},
+            _pair((3, 4), reduction),
+            "squared differences",
+            level="quick",
+        )
+    special: list[tuple[str, dict[str, Any], Build, str]] = [
+        ("cross_entropy-one-sample", _cross_entropy(), _scores((4,), "mean", probabilities=False),
+         "a single sample without a batch axis"),
+        ("cross_entropy-rows-far-apart", _cross_entropy(), _far_apart,
+         "a row 800 above the others: log softmax must be stable in each"),
+        ("cross_entropy-large", _cross_entropy(), _scores((5, 4), "mean", probabilities=False, scale=300.0),
+         "scores in the hundreds"),
+        ("cross_entropy-ignore-class", _cross_entropy(ignore_index=2), _ignoring(2, "mean"), "it exists"),
+        ("cross_entropy-two-classes", _cross_entropy(), _scores((6, 2), "mean", probabilities=False), "binary"),
+        ("cross_entropy-many-classes", _cross_entropy(), _scores((3, 50), "mean", probabilities=False), "fifty"),
+        ("mse_loss-vector", {"function": "mse_loss", "reduction": "mean"}, _pair((7,), "mean"), "one axis"),
+        ("mse_loss-three-axes", {"function": "mse_loss", "reduction": "mean"}, _pair((2, 3, 4), "mean"), "three axes"),
+    ]  # fmt: skip
+    for name, config, build, note in special:
+        yield from cases_of("loss", name, config, build, note)

@@ -1,0 +1,167 @@
+"""Optimizers on given gradients, so that a difference is the algorithm's own.
+
+A parameter's gradients have rows scaled 1, 1e-2, 1e-4, 1e-8 and a row of exact zeros: where gradients are near 1,
+an epsilon in the wrong place cannot be seen. Gradients vary from step to step, and another parameter starts at 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from conformance.case import Array, Case, Level, cases_of
+
+SCALES = np.array([1.0, 1e-2, 1e-4, 1e-8, 0.0])
+
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "SGD": {"lr": 1e-3, "momentum": 0, "dampening": 0, "weight_decay": 0, "nesterov": False, "maximize": False},
+    "Adagrad": {
+        "lr": 1e-2, "lr_decay": 0, "weight_decay": 0, "initial_accumulator_value": 0, "eps": 1e-10, "maximize": False,
+    },
+    "RMSprop": {
+        "lr": 1e-2, "alpha": 0.99, "eps": 1e-8, "weight_decay": 0, "momentum": 0, "centered": False, "maximize": False,
+    },
+    "Adam": {
+        "lr": 1e-3, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0, "amsgrad": False, "maximize": False,
+    },
+    "AdamW": {
+        "lr": 1e-3, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 1e-2, "amsgrad": False, "maximize": False,
+    },
+}  # fmt: skip
+"""torch's arguments and defaults; execution options (foreach, fused, ...) are not arguments of an algorithm"""
+
+OPTIONS: dict[str, list[tuple[str, dict[str, Any]]]] = {
+    "SGD": [
+        ("lr", {"lr": 0.1}),
+        ("momentum", {"momentum": 0.9}),
+        ("dampening", {"momentum": 0.9, "dampening": 0.3}),
+        ("nesterov", {"momentum": 0.9, "nesterov": True}),
+        ("weight_decay", {"weight_decay": 0.1}),
+        ("weight_decay-momentum", {"weight_decay": 0.1, "momentum": 0.9}),
+        ("weight_decay-nesterov", {"weight_decay": 0.1, "momentum": 0.8, "nesterov": True}),
+        ("maximize", {"maximize": True}),
+        ("maximize-weight_decay-momentum", {"maximize": True, "weight_decay": 0.1, "momentum": 0.9}),
+    ],
+    "Adagrad": [
+        ("lr", {"lr": 0.1}),
+        ("lr_decay", {"lr_decay": 0.1}),
+        ("eps", {"eps": 1e-3}),
+        ("initial_accumulator_value", {"initial_accumulator_value": 0.1}),
+        ("weight_decay", {"weight_decay": 0.1}),
+        ("maximize", {"maximize": True}),
+        ("maximize-weight_decay", {"maximize": True, "weight_decay": 0.1}),
+    ],
+    "RMSprop": [
+        ("lr", {"lr": 0.1}),
+        ("alpha", {"alpha": 0.9}),
+        ("eps", {"eps": 1e-3}),
+        ("weight_decay", {"weight_decay": 0.1}),
+        ("momentum", {"momentum": 0.9}),
+        ("centered", {"centered": True}),
+        ("centered-momentum", {"centered": True, "momentum": 0.9}),
+        ("weight_decay-momentum", {"weight_decay": 0.1, "momentum": 0.9}),
+        ("maximize", {"maximize": True}),
+        ("maximize-weight_decay", {"maximize": True, "weight_decay": 0.1}),
+    ],
+    "Adam": [
+        ("lr", {"lr": 0.1}),
+        ("betas", {"betas": [0.8, 0.95]}),
+        ("eps", {"eps": 1e-3}),
+        ("weight_decay", {"weight_decay": 0.1}),
+        ("amsgrad", {"amsgrad": True}),
+        ("amsgrad-lr", {"amsgrad": True, "lr": 0.1, "betas": [0.9, 0.9]}),
+        ("maximize", {"maximize": True}),
+        ("maximize-weight_decay", {"maximize": True, "weight_decay": 0.1}),
+    ],
+    "AdamW": [
+        ("lr", {"lr": 0.1}),
+        ("betas", {"betas": [0.8, 0.95]}),
+        ("eps", {"eps": 1e-3}),
+        ("no-weight_decay", {"weight_decay": 0.0}),
+        ("weight_decay", {"weight_decay": 0.1, "lr": 0.1}),
+        ("amsgrad", {"amsgrad": True, "lr": 0.1, "betas": [0.9, 0.9]}),
+        ("maximize", {"maximize": True}),
+    ],
+}
+
+
+def arrays_of(
+    rng: np.random.Generator,
+    steps: int,
+    *,
+    rates: Mapping[int, float] | None = None,
+    without: Mapping[str, tuple[int, ...]] | None = None,
+    scale: float = 1.0,
+) -> dict[str, Array]:
+    """Two parameters and their gradients: a matrix with a row per scale, and a vector that starts at 0.
+
+    ``rates`` changes the learning rate from a step on; ``without`` names the steps in which a parameter has no
+    gradient.
+    """
+    arrays = {"param.weight": rng.standard_normal((len(SCALES), 3)), "param.bias": np.zeros(4)}
+    drift = {name.removeprefix("param."): rng.standard_normal(value.shape) for name, value in arrays.items()}
+    rate = None
+    for k in range(1, steps + 1):
+        for name, mean in drift.items():
+            gradient = scale * (mean + rng.standard_normal(mean.shape))
+            if k not in (without or {}).get(name, ()):
+                arrays[f"step{k}.grad.{name}"] = gradient * SCALES[:, None] if name == "weight" else gradient
+        rate = (rates or {}).get(k, rate)
+        if rate is not None:
+            arrays[f"step{k}.lr"] = np.asarray(rate)
+    return arrays
+
+
+def cases() -> Iterator[Case]:
+    for algorithm, defaults in DEFAULTS.items():
+        full = {"algorithm": algorithm} | defaults
+        yield from _case(full, "defaults", {}, "torch's defaults", steps=10, level="quick")
+        for name, options in OPTIONS[algorithm]:
+            yield from _case(full, name, options, f"what {name} changes", steps=10, level="quick")
+        largest = OPTIONS[algorithm][-1][1]
+        yield from _case(
+            full, "one-step", {}, "the first step alone: what the state starts from", steps=1, level="quick"
+        )
+        yield from _case(
+            full,
+            "changing-lr",
+            {"momentum": 0.9} if "momentum" in defaults else {},
+            "the rate changes in mid-run: a rate inside the velocity or the state differs from one outside",
+            steps=8,
+            level="quick",
+            rates={1: 0.1, 4: 0.01, 6: 0.05},
+        )
+        yield from _case(
+            full,
+            "missing-gradients",
+            {"momentum": 0.9} if "momentum" in defaults else {},
+            "steps without a gradient leave a parameter and its state alone, its step count too",
+            steps=6,
+            level="quick",
+            without={"bias": (1, 4), "weight": (3,)},
+        )
+        yield from _case(full, "small-gradients", {}, "all gradients 1e-4 of the usual", steps=10, scale=1e-4)
+        yield from _case(full, "large-gradients", {}, "all gradients 1e4 times the usual", steps=10, scale=1e4)
+        yield from _case(full, "long", largest, "thirty steps: decays and corrections far from their start", steps=30)
+
+
+def _case(
+    full: Mapping[str, Any],
+    name: str,
+    options: Mapping[str, Any],
+    note: str,
+    *,
+    steps: int,
+    level: Level = "standard",
+    **arrays: Any,
+) -> Iterator[Case]:
+    yield from cases_of(
+        "optimizer",
+        f"{full['algorithm']}-{name}",
+        {**full, **options},
+        lambda rng: arrays_of(rng, steps, **arrays),
+        note,
+        level=level,
+    )

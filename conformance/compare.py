@@ -1,0 +1,232 @@
+"""Verdicts: a trace against torch's, array by array, within what rounding can explain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from conformance import places, tolerance
+from conformance.case import Array, Case
+from conformance.tolerance import ELEMENT_LIMIT, NORM_LIMIT, Precision, Simulation
+from conformance.trace import Trace
+
+Verdict = Literal["agrees", "diverges", "errored", "skipped"]
+Unit = Literal["sigma", "floor"]
+
+CHEAP_LIMIT = 0.25
+"""a case whose arrays all stay below this part of their tolerance's lower bound is not simulated: the verdict is
+known, and the ratios that are reported are upper bounds that nobody will take for the worst"""
+
+
+@dataclass(frozen=True)
+class Check:
+    """The verdict on one array of one case, or on a case as a whole (``array`` None)."""
+
+    case: str
+    family: str
+    suite: str
+    dtype: str
+    array: str | None
+    verdict: Verdict
+    tolerance: float | None = None
+    """the largest difference that rounding can explain, at ``place``"""
+    error: float | None = None
+    """the difference at ``place``"""
+    ratio: float | None = None
+    """the array's error over its tolerance: above 1 it diverges"""
+    place: str | None = None
+    """the first element that diverges, or the one nearest to diverging"""
+    reason: str | None = None
+    diagnosis: str | None = None
+    unit: Unit | None = None
+    """what the three errors below are measured in: sigma, or (no simulation was needed) its lower bound"""
+    actual_expected: float | None = None
+    actual_arbiter: float | None = None
+    expected_arbiter: float | None = None
+    values: dict[str, Any] | None = None
+    """what was compared, for the documented example only"""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What verdicts on a case rest on: torch's trace, the arbiter's, and the tolerance.
+
+    Nothing here comes from the implementation that is judged.
+    """
+
+    case: Case
+    expected: Trace
+    reference: Callable[[Case], Trace]
+    """the reference's function for the case's family: the arbiter, and what is simulated"""
+    precision: Precision
+    complete: bool = False
+    """whether an array that is not given diverges; otherwise it is skipped, and counted as such"""
+
+    @cached_property
+    def arbiter(self) -> Trace:
+        """The reference in a wider float."""
+        wide = self.case.astype(self.precision.wider if self.precision.has_arbiter else self.case.dtype)
+        with np.errstate(all="ignore"):
+            return {name: np.asarray(value) for name, value in self.reference(wide).items()}
+
+    @cached_property
+    def simulation(self) -> Simulation:
+        return self.simulate()
+
+    def simulate(self) -> Simulation:
+        """The noisy runs, for those who keep them elsewhere than in this object."""
+        with np.errstate(all="ignore"):
+            return tolerance.simulate(self.case, self.reference, self.precision)
+
+    def checks(self, actual: Trace) -> Iterator[Check]:
+        """A verdict on every array that torch gives, in torch's order, and on every other one."""
+        unit = self._unit(actual)
+        for name, expected in self.expected.items():
+            if name in actual:
+                yield self._compare(name, actual[name], expected, unit)
+            elif self.complete:
+                yield self._check(name, "diverges", reason="missing: torch gives this array")
+            else:
+                yield self._check(name, "skipped", reason="not given by the implementation")
+        for name in actual:
+            if name not in self.expected:
+                known = ", ".join(self.expected)
+                yield self._check(name, "errored", reason=f"unknown array: this case has {known}")
+        for name, figures in self.case.printed.items():
+            if name in actual:
+                yield self._compare_printed(name, actual[name], figures)
+
+    def _unit(self, actual: Trace) -> Unit:
+        """Whether the lower bound of sigma already shows that everything agrees, and by far."""
+        for name, expected in self.expected.items():
+            value = actual.get(name)
+            if value is not None and value.shape == expected.shape and value.size:
+                floor = tolerance.floor_of(self.arbiter[name], self.precision)
+                if Comparison.of(value, expected, floor).ratio > CHEAP_LIMIT:
+                    return "sigma"
+        return "floor"
+
+    def whole(self, verdict: Verdict, reason: str) -> Check:
+        """A verdict on the case as a whole."""
+        return self._check(None, verdict, reason=reason)
+
+    def _check(self, array: str | None, verdict: Verdict, **details: Any) -> Check:
+        case = self.case
+        return Check(case.id, case.family, case.suite, str(case.dtype), array, verdict, **details)
+
+    def _compare(self, name: str, actual: Array, expected: Array, unit: Unit) -> Check:
+        if actual.shape != expected.shape:
+            return self._check(name, "diverges", reason=f"shape {actual.shape}, expected {expected.shape}")
+        if actual.dtype != expected.dtype:
+            same_values = self._compare(name, actual.astype(expected.dtype), expected, unit).verdict == "agrees"
+            values = "the values agree" if same_values else "the values diverge too"
+            return self._check(name, "diverges", reason=f"dtype {actual.dtype}, expected {expected.dtype}; {values}")
+        if expected.size == 0:
+            return self._check(name, "agrees", ratio=0.0, reason="empty")
+
+        floor = tolerance.floor_of(self.arbiter[name], self.precision)
+        sigma = floor if unit == "floor" else self.simulation.sigma[name]
+        comparison = Comparison.of(actual, expected, sigma)
+        details = comparison.details(self.case, name) | {"unit": unit} | self._three_way(name, actual, expected, sigma)
+        if self.case.suite == "documented":
+            details["values"] = {"actual": actual.tolist(), "expected": expected.tolist()}
+        if unit == "sigma" and self.simulation.inadmissible:
+            return self._check(name, "skipped", **details, reason=f"inadmissible: {self.simulation.inadmissible}")
+        if comparison.ratio > 1:
+            return self._check(name, "diverges", **details, reason=comparison.reason)
+        if not tolerance.has_power(sigma, self.arbiter[name], self.precision):
+            resolution = NORM_LIMIT * tolerance.norm(sigma) / tolerance.norm(self.arbiter[name])
+            reason = f"inadmissible: rounding alone explains errors of {resolution:.1g}"
+            return self._check(name, "skipped", **details, reason=reason)
+        return self._check(name, "agrees", **details)
+
+    def _compare_printed(self, name: str, actual: Array, figures: Array) -> Check:
+        """Against figures in print: half a unit of the last digit, the rounding of the printing."""
+        if actual.shape != figures.shape:
+            return self._check(f"{name} (printed)", "diverges", reason=f"shape {actual.shape}, printed {figures.shape}")
+        half_unit = 0.5 * 10.0**-self.case.printed_digits
+        difference = np.abs(actual - figures)
+        worst = np.unravel_index(np.argmax(difference), difference.shape)
+        agrees = bool(np.all(difference <= half_unit))
+        return self._check(
+            f"{name} (printed)",
+            "agrees" if agrees else "diverges",
+            tolerance=half_unit,
+            error=float(difference[worst]),
+            ratio=float(difference[worst]) / half_unit,
+            place=places.describe(self.case, name, [int(i) for i in worst]),
+            reason=None if agrees else "differs from the printed figures",
+            values={"actual": actual.tolist(), "printed": figures.tolist()},
+        )
+
+    def _three_way(self, name: str, actual: Array, expected: Array, sigma: Array) -> dict[str, float | None]:
+        arbiter = self.arbiter[name] if self.precision.has_arbiter else None
+        return {
+            "actual_expected": _distance(actual, expected, sigma),
+            "actual_arbiter": None if arbiter is None else _distance(actual, arbiter, sigma),
+            "expected_arbiter": None if arbiter is None else _distance(expected, arbiter, sigma),
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two arrays of one shape, in units of the largest difference that rounding can explain."""
+
+    error: Array
+    """absolute differences, infinite where only one side is finite or the infinities or NaNs differ"""
+    limit: Array
+    ratio: float
+    elements: float
+    """the largest element-wise ratio; the ratio of the norms may be larger"""
+
+    @classmethod
+    def of(cls, actual: Array, expected: Array, sigma: Array) -> Comparison:
+        with np.errstate(all="ignore"):
+            # NaN agrees with NaN, an infinity with the same one, +0 with -0
+            same = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
+            difference = np.abs(_wide(actual) - _wide(expected))
+        error = np.where(same, 0, np.where(np.isfinite(difference), difference, np.inf))
+        limit = ELEMENT_LIMIT * sigma
+        elements = float(np.max(error / limit))
+        size = tolerance.norm(sigma)
+        norms = tolerance.norm(error) / (NORM_LIMIT * size) if np.all(np.isfinite(error)) else np.inf
+        return cls(error, limit, max(elements, norms), elements)
+
+    @property
+    def reason(self) -> str | None:
+        """Why it diverges, where the element-wise numbers do not say it."""
+        if np.isinf(self.ratio):
+            return "NaN or infinity on one side only"
+        if self.elements <= 1 < self.ratio:
+            return "no single element, but the array as a whole is too far off"
+        return None
+
+    def details(self, case: Case, name: str) -> dict[str, Any]:
+        ratios = self.error / self.limit
+        if self.elements > 1:
+            index = places.first(case, name, ratios > 1)
+        else:
+            index = tuple(int(i) for i in np.unravel_index(np.argmax(ratios), ratios.shape))
+        return {
+            "tolerance": float(self.limit[index]),
+            "error": float(self.error[index]),
+            "ratio": self.ratio,
+            "place": places.describe(case, name, index),
+        }
+
+
+def _wide(array: Array) -> Array:
+    return array.astype(np.longdouble) if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def _distance(a: Array, b: Array, sigma: Array) -> float | None:
+    """norm(a - b) / norm(sigma), over what is finite on both sides."""
+    both = np.isfinite(a) & np.isfinite(b)
+    if not both.any():
+        return None
+    difference = np.where(both, _wide(np.where(both, a, 0)) - _wide(np.where(both, b, 0)), 0)
+    return tolerance.norm(difference) / tolerance.norm(np.where(both, sigma, 0))

@@ -1,0 +1,109 @@
+"""An implementation under test: a namespace of functions named after families, built in or in a user's file."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.machinery
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from conformance.adapters import reference
+from conformance.case import DTYPES, FAMILIES, Case
+from conformance.trace import Trace, as_trace
+
+REFERENCE = "numpy"
+
+
+class ImplementationError(Exception):
+    """The implementation that was named cannot be used; the message says why in one line."""
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """What can be run on a case."""
+
+    name: str
+    functions: Mapping[str, Callable[[Case], Any]]
+    precision: str | None = None
+    """a coarser arithmetic that it declares for itself, ``"float32"``"""
+    complete: bool = False
+    """whether it claims to give every array of every case"""
+    path: Path | None = None
+
+    def run(self, case: Case) -> Trace:
+        """The implementation's trace of a case; what it prints goes to standard error.
+
+        Raises:
+            NotImplementedError: the implementation leaves this case, or its family, out.
+            Exception: whatever else the implementation raises.
+        """
+        function = self.functions.get(case.family)
+        if function is None:
+            raise NotImplementedError(f"no function named {case.family}")
+        with redirect_stdout(sys.stderr):
+            return as_trace(function(case))
+
+    def where(self, error: BaseException) -> str:
+        """An exception in one line: class, message, and the line of the user's file that it came through last."""
+        text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if self._is_own(frame.filename)]
+        return f"{text} ({self.name}, line {lines[-1]})" if lines else text
+
+    def _is_own(self, filename: str) -> bool:
+        return self.path is not None and filename == str(self.path)
+
+
+def load(name: str) -> Implementation:
+    """The implementation called ``numpy``, or the one in a Python file.
+
+    Raises:
+        ImplementationError: no such file, it cannot be imported, or it defines no function named after a family.
+    """
+    if name == REFERENCE:
+        functions = {family: getattr(reference, family) for family in FAMILIES}
+        return Implementation(REFERENCE, functions, complete=True)
+    path = Path(name).resolve()
+    if not path.is_file():
+        raise ImplementationError(f"no such implementation: {name} (expected {REFERENCE!r} or a Python file)")
+    namespace = _import(path)
+    functions = {family: getattr(namespace, family, None) for family in FAMILIES}
+    functions = {family: function for family, function in functions.items() if callable(function)}
+    if not functions:
+        raise ImplementationError(f"{name} defines no function named after a family: {', '.join(FAMILIES)}")
+    precision = getattr(namespace, "precision", None)
+    if precision is not None and precision not in DTYPES:
+        raise ImplementationError(f"{name}: precision must be one of {', '.join(DTYPES)}, got {precision!r}")
+    return Implementation(path.name, functions, precision=precision, path=path)
+
+
+def _import(path: Path) -> Any:
+    """Import a file under a private name, its folder behind everything else on the path.
+
+    In front, a user's ``reference.py`` or ``reports.py`` would take the place of our packages.
+    """
+    module_name = f"_implementation_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_loader(
+        module_name, importlib.machinery.SourceFileLoader(module_name, str(path)), origin=str(path)
+    )
+    if spec is None or spec.loader is None:
+        raise ImplementationError(f"{path.name} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    module.__file__ = str(path)
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    sys.modules[module_name] = module
+    try:
+        with redirect_stdout(sys.stderr):
+            spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:  # a user's file may raise anything while it is imported
+        del sys.modules[module_name]
+        own = Implementation(path.name, {}, path=path)
+        line = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
+        raise ImplementationError(f"{path.name} cannot be imported: {own.where(error)}{line}") from error
+    return module

@@ -1,0 +1,182 @@
+"""The results log: a header, a line per check, a footer with counts. Without its footer a log is not evidence."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from threadpoolctl import threadpool_info
+
+from conformance.case import Case
+from conformance.compare import Check, Verdict
+from conformance.implementation import Implementation
+
+SCHEMA = 1
+PINNED_TORCH = "2.13.0"
+"""the version that computes the expectation; others work, and every report says so"""
+
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+
+class LogError(Exception):
+    """A file that is not a complete results log; the message says why in one line."""
+
+
+@dataclass(frozen=True)
+class Log:
+    """A complete results log."""
+
+    header: Mapping[str, Any]
+    checks: Sequence[Check]
+    footer: Mapping[str, Any]
+
+
+def header(command: Sequence[str], implementation: Implementation, cases: Iterable[Case]) -> dict[str, Any]:
+    """What a run was: versions, processor, command, and the configuration of every case."""
+    torch_version = version("torch")
+    return {
+        "type": "header",
+        "schema": SCHEMA,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": list(command),
+        "implementation": {"name": implementation.name, "precision": implementation.precision},
+        "versions": {
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "torch": torch_version,
+            "suite": version("recurrent-conformance"),
+        },
+        "torch_pinned": PINNED_TORCH,
+        "torch_is_pinned": torch_version.partition("+")[0] == PINNED_TORCH,
+        "platform": platform.platform(),
+        "processor": {"machine": platform.machine(), "features": _cpu_features()},
+        "blas": [
+            {key: pool.get(key) for key in ("internal_api", "version", "architecture", "num_threads")}
+            for pool in threadpool_info()
+        ],
+        "threads_per_process": 1,
+        "longdouble_bits": int(np.finfo(np.longdouble).nmant) + 1,
+        "cases": {case.id: {"config": dict(case.config), "note": case.note, "level": case.level} for case in cases},
+    }
+
+
+def _cpu_features() -> list[str]:
+    configuration: Any = np.show_config(mode="dicts")
+    extensions = configuration["SIMD Extensions"]
+    return [*extensions.get("baseline", []), *extensions.get("found", [])]
+
+
+def footer(checks: Sequence[Check], seconds: float, torch_seconds: float) -> dict[str, Any]:
+    """The counts that make a log complete, and where the time went."""
+    counts = Counter(check.verdict for check in checks)
+    return {
+        "type": "footer",
+        "cases": len({check.case for check in checks}),
+        "checks": len(checks),
+        "counts": {verdict: counts[verdict] for verdict in VERDICTS},
+        "seconds": round(seconds, 3),
+        "torch_seconds": round(torch_seconds, 3),
+    }
+
+
+def write(path: Path, log: Log) -> None:
+    """Write a log; what was at ``path`` stays as it is until the new one is complete."""
+    lines = [log.header, *({"type": "check"} | asdict(check) for check in log.checks), log.footer]
+    write_text(path, "".join(json.dumps(_encode(line), allow_nan=False) + "\n" for line in lines))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file in one step."""
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".tmp", delete=False) as file:
+        file.write(text)
+    try:
+        os.chmod(file.name, 0o666 & ~_umask())
+        os.replace(file.name, path)
+    except OSError:
+        os.unlink(file.name)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def read(path: Path) -> Log:
+    """Read a log.
+
+    Raises:
+        LogError: not readable, not a results log of this schema, or incomplete.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise LogError(f"cannot read {path}: {error}") from None
+    entries = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            raise LogError(f"{path}, line {number}: not JSON; the log is damaged or no results log") from None
+        if not isinstance(entry, dict):
+            raise LogError(f"{path}, line {number}: expected a JSON object")
+        entries.append(_decode(entry))
+    if not entries or entries[0].get("type") != "header":
+        raise LogError(f"{path} is no results log: expected a header in its first line")
+    if entries[0].get("schema") != SCHEMA:
+        raise LogError(f"{path} has schema {entries[0].get('schema')}, expected {SCHEMA}")
+    if entries[-1].get("type") != "footer":
+        raise LogError(f"{path} is incomplete: it has no footer, so its run did not end; run again")
+    try:
+        checks = [_check(entry) for entry in entries[1:-1]]
+    except (KeyError, TypeError) as error:
+        raise LogError(f"{path}: a line is no check: {error}") from None
+    if entries[-1].get("checks") != len(checks):
+        raise LogError(f"{path} is incomplete: {len(checks)} checks, its footer counts {entries[-1].get('checks')}")
+    return Log(entries[0], checks, entries[-1])
+
+
+def _check(entry: Mapping[str, Any]) -> Check:
+    return Check(**{field.name: entry[field.name] for field in fields(Check)})
+
+
+_NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def _encode(value: Any) -> Any:
+    """JSON has no infinities and no NaN: they become strings."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, Mapping):
+        return {key: _encode(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encode(entry) for entry in value]
+    return value
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, str):
+        return _NOT_FINITE.get(value, value)
+    if isinstance(value, dict):
+        return {key: _decode(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_decode(entry) for entry in value]
+    return value
+
+
+def command_line() -> list[str]:
+    """The command as it was given, without the folder of the program."""
+    return ["conformance", *sys.argv[1:]]

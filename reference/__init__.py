@@ -1,0 +1,16 @@
+"""A recurrent network and its optimizers in plain NumPy, with torch's names, arguments and shapes.
+
+The modules are written to be read beside torch's documentation: a frozen configuration with torch's
+arguments, parameters as a flat dictionary under torch's ``state_dict`` names, and functions that return
+their results and change nothing that they are given.
+
+    rnn           Elman RNN: forward, and backward through time
+    linear        fully connected layer
+    activations   tanh, relu, sigmoid, softmax
+    losses        cross-entropy and mean squared error
+    initializers  how parameters start
+    optim         SGD, Adagrad, RMSprop, Adam, AdamW
+    notebook      layers and optimizers as classes with a forward / backward / update workflow
+
+Every function computes in the dtype of its arguments: float32, float64 or longdouble.
+"""

@@ -1,0 +1,188 @@
+"""How parameters start, as ``torch.nn.init`` and the layers' ``reset_parameters`` do it.
+
+Draws come from a ``numpy.random.Generator`` that the caller seeds; they follow torch's distributions but
+cannot equal torch's numbers. The bounds, standard deviations, fans and gains do equal torch's.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from reference.checks import Array, Shape
+from reference.linear import Linear
+from reference.rnn import RNN
+
+_GAINS = {
+    "linear": 1.0,
+    "conv1d": 1.0,
+    "conv2d": 1.0,
+    "conv3d": 1.0,
+    "conv_transpose1d": 1.0,
+    "conv_transpose2d": 1.0,
+    "conv_transpose3d": 1.0,
+    "sigmoid": 1.0,
+    "tanh": 5.0 / 3,
+    "relu": math.sqrt(2.0),
+    "selu": 3.0 / 4,
+}
+
+
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+    """The factor by which a nonlinearity's inputs should vary more; ``param`` is leaky_relu's slope, 0.01.
+
+    Raises:
+        ValueError: unknown nonlinearity, or a slope that is not a number.
+    """
+    if nonlinearity == "leaky_relu":
+        slope = 0.01 if param is None else param
+        if isinstance(slope, bool) or not isinstance(slope, int | float):
+            raise ValueError(f"negative_slope {slope!r} is not a valid number")
+        return math.sqrt(2.0 / (1 + slope**2))
+    if nonlinearity not in _GAINS:
+        raise ValueError(f"Unsupported nonlinearity {nonlinearity!r}, expected one of leaky_relu, {', '.join(_GAINS)}")
+    return _GAINS[nonlinearity]
+
+
+def fan_in_and_fan_out(shape: Shape) -> tuple[int, int]:
+    """Connections into and out of a unit for a weight (out, in, ...), further axes multiplying both.
+
+    Raises:
+        ValueError: fewer than two axes.
+    """
+    if len(shape) < 2:
+        raise ValueError(f"fan in and fan out need a shape of at least 2 axes, got {shape}")
+    receptive_field = math.prod(shape[2:])
+    return shape[1] * receptive_field, shape[0] * receptive_field
+
+
+def xavier_normal_std(shape: Shape, gain: float = 1.0) -> float:
+    """gain sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio 2010)."""
+    fan_in, fan_out = fan_in_and_fan_out(shape)
+    return gain * math.sqrt(2.0 / (fan_in + fan_out))
+
+
+def xavier_uniform_bound(shape: Shape, gain: float = 1.0) -> float:
+    """sqrt(3) times the normal form's standard deviation, which a uniform distribution then has as well."""
+    return math.sqrt(3.0) * xavier_normal_std(shape, gain)
+
+
+def kaiming_normal_std(shape: Shape, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> float:
+    """gain / sqrt(fan) (He et al. 2015), ``a`` the slope of leaky_relu.
+
+    Raises:
+        ValueError: ``mode`` is neither ``"fan_in"`` nor ``"fan_out"``, or an unknown nonlinearity.
+    """
+    if mode.lower() not in ("fan_in", "fan_out"):
+        raise ValueError(f"Mode {mode!r} not supported, please use one of 'fan_in', 'fan_out'")
+    fan_in, fan_out = fan_in_and_fan_out(shape)
+    fan = fan_in if mode.lower() == "fan_in" else fan_out
+    return calculate_gain(nonlinearity, a) / math.sqrt(fan)
+
+
+def kaiming_uniform_bound(shape: Shape, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> float:
+    """sqrt(3) times the normal form's standard deviation."""
+    return math.sqrt(3.0) * kaiming_normal_std(shape, a, mode, nonlinearity)
+
+
+def uniform(
+    shape: Shape, low: float = 0.0, high: float = 1.0, *, rng: np.random.Generator, dtype: DTypeLike = np.float64
+) -> Array:
+    """Independent draws from [low, high).
+
+    Raises:
+        RuntimeError: ``low`` is above ``high``.
+    """
+    if low > high:
+        raise RuntimeError(f"low must not be above high, got low={low} and high={high}")
+    return rng.uniform(low, high, shape).astype(dtype)
+
+
+def normal(
+    shape: Shape, mean: float = 0.0, std: float = 1.0, *, rng: np.random.Generator, dtype: DTypeLike = np.float64
+) -> Array:
+    """Independent draws from a Gaussian.
+
+    Raises:
+        RuntimeError: a negative ``std``.
+    """
+    if std < 0:
+        raise RuntimeError(f"std must not be negative, got {std}")
+    return rng.normal(mean, std, shape).astype(dtype)
+
+
+def gaussian(shape: Shape, sigma: float = 0.01, *, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> Array:
+    """A Gaussian of a fixed standard deviation around 0, whatever the shape."""
+    return normal(shape, 0.0, sigma, rng=rng, dtype=dtype)
+
+
+def xavier_uniform(
+    shape: Shape, gain: float = 1.0, *, rng: np.random.Generator, dtype: DTypeLike = np.float64
+) -> Array:
+    """Uniform within +-``xavier_uniform_bound``."""
+    bound = xavier_uniform_bound(shape, gain)
+    return uniform(shape, -bound, bound, rng=rng, dtype=dtype)
+
+
+def xavier_normal(shape: Shape, gain: float = 1.0, *, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> Array:
+    """Gaussian with ``xavier_normal_std``."""
+    return normal(shape, 0.0, xavier_normal_std(shape, gain), rng=rng, dtype=dtype)
+
+
+def kaiming_uniform(
+    shape: Shape,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    *,
+    rng: np.random.Generator,
+    dtype: DTypeLike = np.float64,
+) -> Array:
+    """Uniform within +-``kaiming_uniform_bound``."""
+    bound = kaiming_uniform_bound(shape, a, mode, nonlinearity)
+    return uniform(shape, -bound, bound, rng=rng, dtype=dtype)
+
+
+def kaiming_normal(
+    shape: Shape,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    *,
+    rng: np.random.Generator,
+    dtype: DTypeLike = np.float64,
+) -> Array:
+    """Gaussian with ``kaiming_normal_std``."""
+    return normal(shape, 0.0, kaiming_normal_std(shape, a, mode, nonlinearity), rng=rng, dtype=dtype)
+
+
+def rnn_bound(hidden_size: int) -> float:
+    """nn.RNN draws every parameter uniformly within +-1 / sqrt(hidden_size)."""
+    return 1.0 / math.sqrt(hidden_size)
+
+
+def linear_bounds(in_features: int) -> dict[str, float]:
+    """nn.Linear: the weight by kaiming_uniform with a = sqrt(5), the bias within +-1 / sqrt(in_features)."""
+    if in_features == 0:
+        return {"weight": 0.0, "bias": 0.0}
+    return {
+        "weight": kaiming_uniform_bound((1, in_features), a=math.sqrt(5)),
+        "bias": 1.0 / math.sqrt(in_features),
+    }
+
+
+def rnn_parameters(model: RNN, *, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> dict[str, Array]:
+    """Parameters for ``reference.rnn`` as nn.RNN starts them."""
+    bound = rnn_bound(model.hidden_size)
+    return {name: uniform(shape, -bound, bound, rng=rng, dtype=dtype) for name, shape in model.parameter_shapes.items()}
+
+
+def linear_parameters(model: Linear, *, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> dict[str, Array]:
+    """Parameters for ``reference.linear`` as nn.Linear starts them."""
+    bounds = linear_bounds(model.in_features)
+    return {
+        name: uniform(shape, -bounds[name], bounds[name], rng=rng, dtype=dtype)
+        for name, shape in model.parameter_shapes.items()
+    }

@@ -1,0 +1,202 @@
+"""Losses and their gradients, as ``torch.nn.functional`` computes them.
+
+Each ``<name>(input, target, ...)`` has a ``<name>_backward(d_loss, input, target, ...)`` that takes the same
+arguments behind the gradient with respect to the loss, and gives the gradient with respect to ``input``.
+``reduction`` is ``"mean"``, ``"sum"`` or ``"none"``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from reference.checks import FLOATS, Array, check_array, check_like
+
+CLASS_INDEX_DTYPES = frozenset((np.dtype(np.int64), np.dtype(np.uint8)))
+
+
+def mse_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
+    """(input - target)^2, of equal shapes: every element (``none``), their sum, or their mean.
+
+    Raises:
+        TypeError: not an array.
+        NotImplementedError: ``input`` is not of a float dtype.
+        RuntimeError: shapes or dtypes differ.
+        ValueError: unknown reduction.
+    """
+    difference = _difference(input, target)
+    return _reduce(difference * difference, difference.size, reduction)
+
+
+def mse_loss_backward(d_loss: Array, input: Array, target: Array, reduction: str = "mean") -> Array:
+    """2 (input - target) d_loss, divided by the number of elements for ``mean``."""
+    difference = _difference(input, target)
+    d_element = _spread(d_loss, difference.shape, difference.size, reduction, difference)
+    return 2 * difference * d_element
+
+
+def cross_entropy(
+    input: Array,
+    target: Array,
+    weight: Array | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Array:
+    """Cross-entropy of the softmax of unnormalised scores.
+
+        loss_n = - sum_c q_nc log softmax(input)_nc
+
+    where q_n is the target's distribution over the classes, smoothed and weighted:
+
+        q_nc = weight_c ((1 - label_smoothing) p_nc + label_smoothing / C)
+
+    with p the given probabilities, or 1 at the given class and 0 elsewhere. ``mean`` divides the sum by the
+    number of samples, but for class indices by the sum of their classes' weights, ignored samples left out.
+
+    Args:
+        input: scores (C,), (N, C) or (N, C, d_1, ...).
+        target: class indices () , (N,) or (N, d_1, ...), int64, or uint8 in the first two shapes; or
+            probabilities of the shape and dtype of ``input``.
+        weight: (C,).
+        ignore_index: a class index whose samples count neither in the sum nor in the mean.
+
+    Raises:
+        TypeError: not an array.
+        IndexError: ``input`` has no axes, or a class index outside [0, C) that is not ``ignore_index``.
+        ValueError: batch sizes that differ, an unknown reduction.
+        RuntimeError: another wrong shape or dtype, or a label smoothing outside [0, 1].
+    """
+    log_p, q = _scores_and_targets(input, target, weight, ignore_index, label_smoothing)
+    with np.errstate(over="ignore", invalid="ignore"):  # as in torch, 0 times a log probability of -inf is NaN
+        losses = -(q.weights * np.where(q.skip, np.zeros_like(log_p), log_p)).sum(axis=1)
+    return _reduce(losses.reshape(_sample_shape(input)), q.divisor, reduction)
+
+
+def cross_entropy_backward(
+    d_loss: Array,
+    input: Array,
+    target: Array,
+    weight: Array | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Array:
+    """(softmax(input)_nc sum_k q_nk - q_nc) d_loss_n, divided as in the forward pass for ``mean``."""
+    log_p, q = _scores_and_targets(input, target, weight, ignore_index, label_smoothing)
+    d_sample = _spread(d_loss, _sample_shape(input), q.divisor, reduction, log_p)
+    d_sample = d_sample.reshape(log_p.shape[:1] + log_p.shape[2:])[:, None]
+    # selected, not multiplied by 0: where all samples are ignored the mean's factor is infinite
+    d_sample = np.where(q.skip.all(axis=1, keepdims=True), np.zeros_like(d_sample), d_sample)
+    with np.errstate(invalid="ignore"):
+        d_input: Array = (np.exp(log_p) * q.weights.sum(axis=1, keepdims=True) - q.weights) * d_sample
+    return d_input.reshape(input.shape)
+
+
+class _Targets(NamedTuple):
+    weights: Array
+    """q, in the shape of the scores"""
+    skip: Array
+    """True where a score takes no part in its sample's loss, whatever it is"""
+    divisor: float | Array
+    """what the mean divides by"""
+
+
+def _scores_and_targets(
+    input: Array, target: Array, weight: Array | None, ignore_index: int, label_smoothing: float
+) -> tuple[Array, _Targets]:
+    """log softmax of the scores, (N, C, ...), and the target's q."""
+    check_array("input", input)
+    check_array("target", target)
+    if input.dtype not in FLOATS:
+        raise NotImplementedError(f"cross_entropy is not implemented for {input.dtype}: a float dtype is expected")
+    if not 0 <= label_smoothing <= 1:
+        raise RuntimeError(f"label_smoothing must be between 0 and 1, got {label_smoothing}")
+    if input.ndim == 0:
+        raise IndexError("input must have a class axis, got a 0-dimensional array")
+    scores = input[None] if input.ndim == 1 else input
+    n_classes = scores.shape[1]
+    per_class = (1, n_classes) + (1,) * (scores.ndim - 2)
+    if weight is None:
+        class_weight = np.ones_like(scores, shape=per_class)
+    else:
+        check_like("weight", weight, (n_classes,), input.dtype)
+        class_weight = weight.reshape(per_class)
+
+    if target.shape == input.shape:
+        if target.dtype != input.dtype:
+            raise RuntimeError(f"class probabilities must have dtype {input.dtype} like input, got {target.dtype}")
+        p = target[None] if input.ndim == 1 else target
+        q = class_weight * ((1 - label_smoothing) * p + label_smoothing / max(n_classes, 1))
+        targets = _Targets(q, np.zeros_like(q, dtype=bool), scores.size // max(n_classes, 1))
+    else:
+        indices = _class_indices(input, target, n_classes, ignore_index)
+        ignored = (indices == ignore_index)[:, None]
+        one_hot = indices[:, None] == np.arange(n_classes).reshape(per_class)
+        zero = np.zeros_like(scores)
+        chosen = np.where(one_hot & ~ignored, class_weight, zero)
+        uniform = np.where(ignored, zero, class_weight * (label_smoothing / max(n_classes, 1)))
+        q = (1 - label_smoothing) * chosen + uniform
+        skip = ignored | ~one_hot if label_smoothing == 0 else np.broadcast_to(ignored, q.shape)
+        targets = _Targets(q, skip, chosen.sum())
+
+    largest = scores.max(axis=1, keepdims=True, initial=-np.inf)
+    # a difference too large for the dtype becomes -inf, as in torch; a score of inf makes its sample NaN
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        shifted = scores - largest
+        return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)), targets
+
+
+def _class_indices(input: Array, target: Array, n_classes: int, ignore_index: int) -> Array:
+    if target.shape != _sample_shape(input):
+        if input.ndim == 1 == target.ndim or (input.ndim > 1 and target.shape[:1] != input.shape[:1]):
+            raise ValueError(f"expected a target of shape {_sample_shape(input)} for this batch, got {target.shape}")
+        raise RuntimeError(
+            f"target must have shape {_sample_shape(input)} (class indices) or {input.shape} (probabilities), "
+            f"got {target.shape}"
+        )
+    if target.dtype not in CLASS_INDEX_DTYPES or (target.dtype == np.uint8 and input.ndim > 2):
+        raise RuntimeError(f"class indices must be int64 (or uint8 for one index a sample), got {target.dtype}")
+    indices = target.reshape(1) if input.ndim == 1 else target
+    wrong = (indices != ignore_index) & ((indices < 0) | (indices >= n_classes))
+    if wrong.any():
+        raise IndexError(f"target {indices[wrong][0]} is out of bounds: there are {n_classes} classes")
+    return indices
+
+
+def _sample_shape(input: Array) -> tuple[int, ...]:
+    return () if input.ndim == 1 else input.shape[:1] + input.shape[2:]
+
+
+def _difference(input: Array, target: Array) -> Array:
+    check_array("input", input)
+    if input.dtype not in FLOATS:
+        raise NotImplementedError(f"mse_loss is not implemented for {input.dtype}: a float dtype is expected")
+    check_like("target", target, input.shape, input.dtype)
+    return input - target
+
+
+def _reduce(losses: Array, divisor: float | Array, reduction: str) -> Array:
+    if reduction == "none":
+        return losses
+    if reduction == "sum":
+        total: Array = losses.sum()
+        return total
+    if reduction == "mean":
+        with np.errstate(invalid="ignore"):  # the mean over nothing is NaN, in torch too
+            mean: Array = losses.sum() / divisor
+        return mean
+    raise ValueError(f"{reduction!r} is not a valid value for reduction: 'none', 'mean' or 'sum' expected")
+
+
+def _spread(d_loss: Array, shape: tuple[int, ...], divisor: float | Array, reduction: str, like: Array) -> Array:
+    """The gradient with respect to each element's or sample's own loss."""
+    if reduction not in ("none", "sum", "mean"):
+        raise ValueError(f"{reduction!r} is not a valid value for reduction: 'none', 'mean' or 'sum' expected")
+    check_like("d_loss", np.asanyarray(d_loss), shape if reduction == "none" else (), like.dtype)
+    d_element = np.broadcast_to(d_loss, shape, subok=True)
+    if reduction != "mean":
+        return d_element
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return d_element / divisor

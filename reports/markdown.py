@@ -1,0 +1,66 @@
+"""REPORT.md: everything that a run found out, in tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tabulate import tabulate
+
+from conformance.log import Log
+from reports import summary
+from reports.summary import COUNTS, WORST, Row
+
+
+def render(log: Log) -> str:
+    """The whole page."""
+    subject = summary.subject_of(log)
+    sections = [f"# Conformance of {subject} with torch\n", summary.headline(log) + ".\n"]
+    sections += [f"{remark}\n" for remark in summary.remarks(log)]
+    sections += [
+        _section(
+            "The documented example",
+            "The state after three steps, as printed and as computed, in float64.",
+            ["unit", "printed", subject, "torch"],
+            summary.documented_state(log),
+        ),
+        _section("", "", ["case", "array", "verdict", "error", WORST[0], "place"], summary.documented_checks(log)),
+        _section(
+            "Families",
+            "The worst check is the one nearest to its tolerance, or furthest beyond it; above 1 it diverges.",
+            ["family", *COUNTS, *WORST],
+            summary.families(log),
+        ),
+        _section(
+            "What diverges",
+            "The place is the first that is wrong, in the order of computation.",
+            ["verdict", "case", "array", WORST[0], "place", "reason"],
+            summary.failures(log),
+        ),
+        _section(
+            "What was skipped",
+            "Skipped is never a pass.",
+            ["family", "reason", "cases", "arrays"],
+            summary.skipped(log),
+        ),
+        _section(
+            "Who is nearer the truth",
+            "The arbiter is the reference in a wider float. Distances are medians of "
+            "norm(x - arbiter) / norm(sigma), sigma being the error that rounding causes by itself.",
+            ["dtype", "checks", f"{subject} nearer", "torch nearer", "equal", f"distance of {subject}", "of torch"],
+            summary.nearer(log),
+        ),
+        _section("Optimizers", "", ["algorithm", *COUNTS, *WORST], summary.optimizers(log)),
+        _section("RNN configurations", "", [*summary.RNN_OPTIONS, *COUNTS, *WORST], summary.rnn_configurations(log)),
+        _section("Versions and environment", "", ["", ""], summary.environment(log)),
+    ]
+    return "\n".join(section for section in sections if section)
+
+
+def _section(title: str, text: str, headers: Sequence[str], rows: Sequence[Row]) -> str:
+    """A heading, a sentence and a table; nothing without rows."""
+    if not rows:
+        return ""
+    parts = [f"## {title}\n"] if title else []
+    parts += [f"{text}\n"] if text else []
+    escaped = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
+    return "\n".join([*parts, tabulate(escaped, headers, tablefmt="github", disable_numparse=True) + "\n"])

@@ -1,0 +1,39 @@
+"""The summary that a run prints."""
+
+from __future__ import annotations
+
+from tabulate import tabulate
+
+from conformance.log import Log
+from reports import summary
+
+MOST_FAILURES = 12
+
+
+def render(log: Log) -> str:
+    """Headline, the documented example, a row per family, and what failed."""
+    parts = [summary.headline(log), *summary.remarks(log)]
+    state = summary.documented_state(log)
+    if state:
+        headers = ["unit", "printed", summary.subject_of(log), "torch"]
+        parts.append(
+            "The documented example: state after its three steps\n\n"
+            + tabulate(state, headers, tablefmt="simple", disable_numparse=True)
+        )
+    # where the worst check of a family stands is in the report: a terminal is narrow
+    rows = [row[:-2] for row in summary.families(log)]
+    parts.append(tabulate(rows, ["family", *summary.COUNTS, summary.WORST[0]], tablefmt="simple"))
+    failures = summary.failures(log)
+    if failures:
+        table = tabulate(
+            [row[:5] for row in failures[:MOST_FAILURES]],
+            ["verdict", "case", "array", "error / tol.", "first at"],
+            tablefmt="simple",
+            disable_numparse=True,
+        )
+        more = len(failures) - MOST_FAILURES
+        parts.append(table + (f"\n... and {more} more, all in the report" if more > 0 else ""))
+    skipped = summary.skipped(log)
+    if skipped:
+        parts.append(tabulate(skipped, ["skipped in", "why", "cases", "arrays"], tablefmt="simple"))
+    return "\n\n".join(parts)
