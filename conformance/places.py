@@ -58,8 +58,8 @@ def _recurrent(config: Mapping[str, Any], name: str, index: Sequence[int]) -> st
         batch = [f"batch {index[0]}"]
     if name == "output":
         direction, unit = divmod(index[-1], config["hidden_size"])
-        layer = [f"layer {config['num_layers'] - 1}", _direction(direction)]
-        return ", ".join([*layer, f"step {step}", *batch, f"unit {unit}"])
+        where = [f"layer {config['num_layers'] - 1}", _direction(direction)]
+        return ", ".join([*where, f"step {step}", *batch, f"unit {unit}"])
     return ", ".join([f"step {step}", *batch, f"input {index[-1]}"])
 
 
