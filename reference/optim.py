@@ -16,7 +16,7 @@ The symbols of that pseudocode: theta = param, g = grad, gamma = lr, lambda = we
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -27,7 +27,7 @@ from reference.checks import FLOATS, Array, Params, check_array, check_like
 ParamState: TypeAlias = dict[str, Array]
 State: TypeAlias = Mapping[str, Mapping[str, Array]]
 
-BLOCK = 1 << 15
+BLOCK = 1 << 17
 """elements that an update works on at a time, so that its intermediate arrays stay in the processor's cache"""
 
 
@@ -64,82 +64,98 @@ class Optimizer:
             params, grads: arrays by name, equal shapes and dtypes; a missing gradient, or None, leaves the
                 parameter and its state as they are.
             state: from ``init`` or the previous step.
-            out: (params, state) whose arrays receive the result; they may be the ones passed in. Without it
-                every array of the result is new, or is one that this step leaves alone.
+            out: (params, state) whose arrays receive the result; they may be the ones passed in, each under the
+                name it has there. Without it every array of the result is new, or is one that this step
+                leaves alone.
 
         Raises:
             TypeError: not an array.
             RuntimeError: a gradient's or an ``out`` array's shape or dtype is not its parameter's.
             KeyError: a gradient or a state for a parameter that does not exist, or no state for one that does.
         """
-        _check_names(params, grads, state)
+        _check(params, grads, state)
         new_params: dict[str, Array] = {}
         new_state: dict[str, ParamState] = {}
         for name, param in params.items():
-            grad = grads.get(name)
-            if grad is None:
-                new_params[name], new_state[name] = param, dict(state[name])
-            else:
-                check_like(f"gradient of {name}", grad, param.shape, param.dtype)
-                before = dict(state[name]) or self.first_state(param)
-                new_params[name], new_state[name] = self._update_in_blocks(param, grad, before)
-        if out is None:
-            return new_params, new_state
-        return _write(out[0], new_params), {name: _write(out[1][name], new_state[name]) for name in new_state}
+            grad, entries = grads.get(name), dict(state[name])
+            out_param, out_state = _NOWHERE if out is None else (out[0].get(name), out[1][name])
+            if grad is not None:
+                before = entries or self.first_state(param)
+                if param.size <= BLOCK:
+                    param, entries = self._update_whole(param, grad, before)
+                else:
+                    param, entries = self._update_in_blocks(param, grad, before, out_param, out_state)
+            if out is not None:
+                param = _write("parameter", out_param, param)
+                entries = {key: _write(key, out_state.get(key), value) for key, value in entries.items()}
+            new_params[name], new_state[name] = param, entries
+        return new_params, new_state
 
-    def _update_in_blocks(self, param: Array, grad: Array, state: ParamState) -> tuple[Array, ParamState]:
-        if param.size <= BLOCK:
-            new_param, new_state = self.update(param, grad, state)
-            # NumPy's arithmetic turns 0-d arrays into scalars
-            return np.asanyarray(new_param), {key: np.asanyarray(value) for key, value in new_state.items()}
+    def _update_whole(self, param: Array, grad: Array, state: ParamState) -> tuple[Array, ParamState]:
+        new_param, new_state = self.update(param, grad, state)
+        if param.ndim:
+            return new_param, new_state
+        # NumPy's arithmetic turns 0-d arrays into scalars
+        return np.asanyarray(new_param), {key: np.asanyarray(value) for key, value in new_state.items()}
+
+    def _update_in_blocks(
+        self, param: Array, grad: Array, state: ParamState, out_param: Array | None, out_state: Mapping[str, Array]
+    ) -> tuple[Array, ParamState]:
         # a 0-d entry belongs to the parameter as a whole, the others have one value per element
         whole = {key: value for key, value in state.items() if value.ndim == 0}
         flat = {key: value.reshape(-1) for key, value in state.items() if value.ndim}
         flat_param, flat_grad = param.reshape(-1), grad.reshape(-1)
-        new_param = np.empty_like(flat_param)
-        new_state = {}
-        for block in _blocks(param.size):
+        new_param, new_state = _room("parameter", out_param, param), {}
+        for start in range(0, param.size, BLOCK):
+            block = slice(start, start + BLOCK)
             part = whole | {key: value[block] for key, value in flat.items()}
-            new_param[block], part = self.update(flat_param[block], flat_grad[block], part)
+            # all of a block is computed before any of it is written: out may be what the block is read from
+            new_param.reshape(-1)[block], part = self.update(flat_param[block], flat_grad[block], part)
             for key, value in part.items():
                 if value.ndim == 0:
                     new_state[key] = value
-                else:
-                    new_state.setdefault(key, np.empty_like(flat_param))[block] = value
-        shaped = {key: value.reshape(param.shape) if value.ndim else value for key, value in new_state.items()}
-        return new_param.reshape(param.shape), shaped
+                    continue
+                if key not in new_state:
+                    new_state[key] = _room(key, out_state.get(key), param)
+                new_state[key].reshape(-1)[block] = value
+        return new_param, new_state
 
 
-def _blocks(size: int) -> Iterator[slice]:
-    return (slice(start, start + BLOCK) for start in range(0, size, BLOCK))
+_NOWHERE: tuple[None, dict[str, Array]] = (None, {})
 
 
-def _check_names(params: Params, grads: Params, state: State) -> None:
+def _room(name: str, target: Array | None, param: Array) -> Array:
+    """Where blocks are written: ``target``, unless a flat view of it is impossible, or a new array."""
+    if target is not None:
+        check_like(f"out {name}", target, param.shape, param.dtype)
+        if target.flags.c_contiguous:
+            return target
+    return np.empty_like(param, order="C")
+
+
+def _write(name: str, target: Array | None, value: Array) -> Array:
+    if target is None or target is value:
+        # torch, too, allocates an entry in the step that first needs it
+        return value
+    check_like(f"out {name}", target, value.shape, value.dtype)
+    target[...] = value
+    return target
+
+
+def _check(params: Params, grads: Params, state: State) -> None:
     for name, param in params.items():
         check_array(f"parameter {name}", param)
         if param.dtype not in FLOATS:
             raise RuntimeError(f"parameter {name} must be float32, float64 or longdouble, got {param.dtype}")
         if name not in state:
             raise KeyError(f"no state for parameter {name}: expected the state of init() or of the previous step")
+        grad = grads.get(name)
+        if grad is not None:
+            check_like(f"gradient of {name}", grad, param.shape, param.dtype)
     for kind, names in (("gradient", grads), ("state", state)):
         for name in names:
             if name not in params:
                 raise KeyError(f"{kind} for an unknown parameter {name}")
-
-
-def _write(targets: Mapping[str, Array], values: Mapping[str, Array]) -> dict[str, Array]:
-    written = {}
-    for key, value in values.items():
-        target = targets.get(key)
-        if target is None:
-            # torch, too, allocates an entry in the step that first needs it
-            written[key] = value
-            continue
-        check_like(f"out {key}", target, value.shape, value.dtype)
-        if target is not value:
-            np.copyto(target, value)
-        written[key] = target
-    return written
 
 
 def _check_at_least_zero(**values: float) -> None:
@@ -150,7 +166,7 @@ def _check_at_least_zero(**values: float) -> None:
 
 def _count(step: Array) -> Array:
     """The next step number; torch keeps it as a float32 scalar whatever the parameters' dtype."""
-    return np.asarray(step + 1, dtype=np.float32)
+    return np.array(float(step) + 1, dtype=np.float32)
 
 
 _ZERO_STEPS = np.zeros((), dtype=np.float32)

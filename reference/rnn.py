@@ -204,16 +204,17 @@ def forward(model: RNN, params: Params, x: Array, h_0: Array | None = None) -> t
 def direction_forward(nonlinearity: Nonlinearity, params: Params, suffix: str, x: Array, h_0: Array) -> Array:
     """One layer in one direction: h_0 and the state after every step, (T + 1, B, H), for x (T, B, inputs)."""
     weight_ih, weight_hh = params["weight_ih" + suffix], params["weight_hh" + suffix]
-    steps, batch, input_size = x.shape
-    hidden_size = weight_hh.shape[0]
+    steps, batch, _ = x.shape
+    hidden_size = len(weight_hh)
 
     # in C order whatever the layout of x: the product below writes through a reshaped view
     h = np.empty_like(x, order="C", shape=(steps + 1, batch, hidden_size))
     h[0] = h_0
     pre = h[1:]  # becomes the states, step by step
-    x.reshape(steps * batch, input_size).dot(weight_ih.T, out=pre.reshape(steps * batch, hidden_size))
+    _rows(x).dot(weight_ih.T, out=_rows(pre))
     if "bias_ih" + suffix in params:
-        pre += params["bias_ih" + suffix] + params["bias_hh" + suffix]
+        bias = params["bias_ih" + suffix] + params["bias_hh" + suffix]
+        pre += bias
 
     weight_hh_t = weight_hh.T.copy()  # contiguous: up to twice as fast in the loop as the view
     recurrent = np.empty_like(x, order="C", shape=(batch, hidden_size))
@@ -292,32 +293,53 @@ def direction_backward(
     ``x`` and ``h`` as in ``direction_forward``, ``d_states`` (T, B, H) and ``d_h_n`` (B, H) from above.
     """
     weight_ih, weight_hh = params["weight_ih" + suffix], params["weight_hh" + suffix]
-    steps, batch, input_size = x.shape
-    rows, hidden_size = steps * batch, weight_hh.shape[0]
-
+    previous = h[:-1]
     d_pre = d_states.copy()
     d_h = d_h_n.copy()
     slope = nonlinearity.slope(h[1:])
-    for t in reversed(range(steps)):
+    for t in reversed(range(len(x))):
         d_pre_t = d_pre[t]  # holds d_output_t until the two lines below complete it
         d_pre_t += d_h
         nonlinearity.backward(d_pre_t, slope[t], d_pre_t)
         d_pre_t.dot(weight_hh, out=d_h)
     del slope  # as large as the states: freed before the products below allocate
+    d_h_0 = d_h
 
-    d_pre = d_pre.reshape(rows, hidden_size)
-    previous = h[:-1].reshape(rows, hidden_size)
     grads = {
-        "weight_ih" + suffix: d_pre.T.dot(x.reshape(rows, input_size)),
-        "weight_hh" + suffix: d_pre.T.dot(previous),
+        "weight_ih" + suffix: weight_gradient(d_pre, x),
+        "weight_hh" + suffix: weight_gradient(d_pre, previous),
     }
     if "bias_ih" + suffix in params:
-        # a product with ones is faster than sum(axis=0) and rounds less
-        bias_gradient = np.ones_like(x, shape=(rows,)).dot(d_pre)
-        grads["bias_ih" + suffix] = bias_gradient
-        grads["bias_hh" + suffix] = bias_gradient.copy()
-    d_x = d_pre.dot(weight_ih).reshape(steps, batch, input_size)
-    return d_x, d_h, grads
+        grads["bias_ih" + suffix] = bias_gradient(d_pre)
+        grads["bias_hh" + suffix] = grads["bias_ih" + suffix].copy()
+    d_x = input_gradient(d_pre, weight_ih)
+    return d_x, d_h_0, grads
+
+
+def weight_gradient(d_pre: Array, inputs: Array) -> Array:
+    """d_W = sum_t d_pre_t^T inputs_t, over the batch too: one product of (H, T * B) and (T * B, inputs)."""
+    d_rows, rows = _rows(d_pre), _rows(inputs)
+    gradient: Array = d_rows.T.dot(rows)
+    return gradient
+
+
+def bias_gradient(d_pre: Array) -> Array:
+    """d_b = sum_t d_pre_t, over the batch too; a product with ones is faster than sum() and rounds less."""
+    d_rows = _rows(d_pre)
+    gradient: Array = np.ones_like(d_rows, shape=(len(d_rows),)).dot(d_rows)
+    return gradient
+
+
+def input_gradient(d_pre: Array, weight_ih: Array) -> Array:
+    """d_x_t = d_pre_t W_ih, for all steps in one product."""
+    d_x: Array = _rows(d_pre).dot(weight_ih)
+    return d_x.reshape(*d_pre.shape[:-1], weight_ih.shape[-1])
+
+
+def _rows(array: Array) -> Array:
+    """(T, B, n) as (T * B, n)."""
+    steps, batch, size = array.shape
+    return array.reshape(steps * batch, size)
 
 
 def _check_input(model: RNN, x: Array, dtype: np.dtype[Any]) -> None:

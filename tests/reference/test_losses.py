@@ -1,0 +1,284 @@
+"""Losses against torch.nn.functional, with every combination of their options."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from reference import losses
+from reference.checks import Array
+from tests.reference.against_torch import (
+    assert_close,
+    assert_refused,
+    assert_same_refusal,
+    backward,
+    frozen,
+    leaf,
+    tensor,
+)
+
+REDUCTIONS = ["mean", "sum", "none"]
+CLASSES = 4
+SCORE_SHAPES = [(CLASSES,), (5, CLASSES), (1, CLASSES), (0, CLASSES), (3, CLASSES, 2), (2, CLASSES, 3, 2)]
+
+
+def sample_shape(scores: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of class indices, and of unreduced losses."""
+    return () if len(scores) == 1 else (scores[0], *scores[2:])
+
+
+def run_both(name: str, input: Array, target: Array, **options: Any) -> tuple[tuple[Array, Array], tuple[Any, Any]]:
+    """Loss and gradient of the reference, and of torch; the upstream gradient differs from element to element."""
+    source = leaf(input)
+    in_torch = getattr(torch.nn.functional, name)
+    loss = in_torch(source, tensor(target), **{key: tensor(value) for key, value in options.items()})
+    d_loss = frozen(np.linspace(0.5, 2, int(np.prod(loss.shape))).astype(input.dtype).reshape(tuple(loss.shape)))
+    loss.backward(tensor(d_loss))
+    actual = getattr(losses, name)(input, target, **options)
+    return (actual, getattr(losses, f"{name}_backward")(d_loss, input, target, **options)), (loss, source.grad)
+
+
+def assert_both_close(name: str, input: Array, target: Array, tolerance: float = 1e-12, **options: Any) -> None:
+    actual, expected = run_both(name, input, target, **options)
+    for mine, theirs, what in zip(actual, expected, ("loss", "gradient"), strict=True):
+        assert_close(mine, theirs, f"{what} with {options}", tolerance)
+
+
+def draws(seed: int, *shape: int, dtype: Any = np.float64) -> Array:
+    return frozen(np.asarray(np.random.default_rng(seed).standard_normal(shape)).astype(dtype))
+
+
+def class_indices(shape: tuple[int, ...], dtype: Any = np.int64) -> Array:
+    return frozen(np.asarray(np.random.default_rng(2).integers(0, CLASSES, sample_shape(shape))).astype(dtype))
+
+
+def probabilities(shape: tuple[int, ...]) -> Array:
+    axis = 0 if len(shape) == 1 else 1
+    weights = np.random.default_rng(3).random(shape)
+    return frozen(weights / weights.sum(axis=axis, keepdims=True))
+
+
+# ----------------------------------------------------------------------------------------------- mean squares
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("shape", [(), (1,), (7,), (0, 3), (5, 3), (2, 3, 4)])
+def test_mse_loss_and_gradient_are_those_of_torch(shape: tuple[int, ...], reduction: str) -> None:
+    assert_both_close("mse_loss", draws(0, *shape), draws(1, *shape), reduction=reduction)
+
+
+# ---------------------------------------------------------------------------------------------- cross-entropy
+
+
+@pytest.mark.parametrize("shape", SCORE_SHAPES)
+@pytest.mark.parametrize("kind", ["indices", "probabilities"])
+def test_cross_entropy_and_gradient_are_those_of_torch(kind: str, shape: tuple[int, ...]) -> None:
+    target = class_indices(shape) if kind == "indices" else probabilities(shape)
+    weights = (None, frozen(np.array([0.5, 2.0, 0.0, 1.5])))
+    for weight, smoothing, reduction in product(weights, (0.0, 0.3, 1.0), REDUCTIONS):
+        options: dict[str, Any] = {"weight": weight, "label_smoothing": smoothing, "reduction": reduction}
+        assert_both_close("cross_entropy", 3 * draws(4, *shape), target, **options)
+
+
+@pytest.mark.parametrize("shape", SCORE_SHAPES)
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_ignored_samples(shape: tuple[int, ...], smoothing: float) -> None:
+    """Some samples ignored by a negative and by a valid index, and all of them: a mean over nothing."""
+    some = class_indices(shape).copy()
+    some.flat[::2] = -100
+    targets = [(some, -100), (class_indices(shape), 2), (np.full_like(some, -7), -7)]
+    weight = np.array([0.5, 2.0, 0.25, 1.5])
+    for (target, ignore_index), reduction in product(targets, REDUCTIONS):
+        options: dict[str, Any] = {"ignore_index": ignore_index, "label_smoothing": smoothing, "reduction": reduction}
+        assert_both_close("cross_entropy", draws(5, *shape), target, weight=weight, **options)
+
+
+@pytest.mark.parametrize("shape", [(CLASSES,), (5, CLASSES)])
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_indices_of_one_byte(shape: tuple[int, ...], smoothing: float) -> None:
+    assert_both_close("cross_entropy", draws(6, *shape), class_indices(shape, np.uint8), label_smoothing=smoothing)
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (2, 0)])
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_no_classes(shape: tuple[int, int], reduction: str) -> None:
+    assert_both_close("cross_entropy", np.zeros(shape), np.zeros(shape), reduction=reduction)
+    if shape[0] == 0:
+        assert_both_close("cross_entropy", np.zeros(shape), np.zeros(0, np.int64), reduction=reduction)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        [800.0, 0.0, -800.0],
+        [1e308, -1e308, 0.0],
+        [-1e308, -1e308, -1e308],
+        [5e-324, -5e-324, 0.0],
+        [np.inf, 0.0, 1.0],
+        [-np.inf, 0.0, 1.0],
+        [np.inf, np.inf, -np.inf],
+        [-np.inf, -np.inf, -np.inf],
+        [np.nan, 0.0, 1.0],
+    ],
+)
+def test_extreme_and_special_scores_without_warning(row: list[float]) -> None:
+    scores = np.array([row] * 3 + [[0.5, -0.5, 0.0]])
+    indices, one_hot = np.array([0, 1, 2, 1]), np.eye(3)[[0, 1, 2, 1]]
+    weights = (None, np.array([0.0, 1.0, 2.0]))
+    for target, weight, smoothing, reduction in product((indices, one_hot), weights, (0.0, 0.3), REDUCTIONS):
+        options: dict[str, Any] = {"weight": weight, "label_smoothing": smoothing, "reduction": reduction}
+        assert_both_close("cross_entropy", scores, target, **options)
+
+
+def test_all_class_weights_zero() -> None:
+    """A mean by a weight of zero is NaN, and so is its gradient."""
+    assert_both_close("cross_entropy", draws(7, 2, 3), np.array([0, 2]), weight=np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [("mse_loss", draws(9, 5, 3)), ("cross_entropy", np.arange(5) % 3), ("cross_entropy", np.eye(3)[[0, 1, 2, 0, 1]])],
+)
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_other_dtypes_come_out_as_they_go_in(name: str, target: Array, reduction: str) -> None:
+    def as_dtype(dtype: Any) -> tuple[Array, Array]:
+        return draws(8, 5, 3, dtype=np.float32).astype(dtype), target.astype(dtype) if target.ndim == 2 else target
+
+    assert_both_close(name, *as_dtype(np.float32), tolerance=1e-5, reduction=reduction)
+
+    input, wide_target = as_dtype(np.longdouble)
+    loss = getattr(losses, name)(input, wide_target, reduction=reduction)
+    d_loss = np.ones_like(loss)
+    d_input = getattr(losses, f"{name}_backward")(d_loss, input, wide_target, reduction=reduction)
+    source = leaf(input.astype(np.float64))
+    expected = getattr(torch.nn.functional, name)(source, tensor(as_dtype(np.float64)[1]), reduction=reduction)
+    expected.sum().backward()
+    assert source.grad is not None
+    # float64's target differs from longdouble's only by an exact cast
+    assert_close(loss, expected.detach().numpy().astype(np.longdouble), "loss")
+    assert_close(d_input, source.grad.numpy().astype(np.longdouble), "gradient")
+
+
+# -------------------------------------------------------------------------------------------------- refusals
+
+
+def zeros(*shape: int, dtype: Any = np.float64) -> Array:
+    return np.zeros(shape, dtype)
+
+
+Y = np.array([0, 2])
+
+
+@pytest.mark.parametrize(
+    ("input", "target", "options", "mentions"),
+    [
+        (zeros(2, 3), zeros(4), {}, "(2, 3)"),
+        (zeros(2, 3), zeros(2, 2), {}, "(2, 3)"),
+        (zeros(2, 3, dtype=np.int64), zeros(2, 3, dtype=np.int64), {}, "float"),
+        (zeros(2, 3), zeros(2, 3), {"reduction": "avg"}, "'mean'"),
+        (zeros(2, 3), zeros(2, 3), {"reduction": None}, "'mean'"),
+        (zeros(2, 3), [[0.0]], {}, "array"),
+        ([[0.0]], zeros(2, 3), {}, "array"),
+    ],
+)
+# torch broadcasts before it fails, and says so
+@pytest.mark.filterwarnings("ignore:Using a target size")
+def test_wrong_arguments_of_mse_loss(input: Any, target: Any, options: dict[str, Any], mentions: str) -> None:
+    def in_torch() -> object:
+        return torch.nn.functional.mse_loss(tensor(input), tensor(target), **options)
+
+    assert_same_refusal(in_torch, lambda: losses.mse_loss(input, target, **options), mentions)
+    assert_same_refusal(in_torch, lambda: losses.mse_loss_backward(np.ones(()), input, target, **options), mentions)
+
+
+@pytest.mark.parametrize("target", [zeros(3), zeros(2, 3, dtype=np.float32), zeros(2, 3, dtype=np.int64)])
+def test_mse_loss_refuses_what_torch_would_broadcast_or_cast(target: Array) -> None:
+    assert_refused(lambda: losses.mse_loss(zeros(2, 3), target), RuntimeError, "must have")
+
+
+@pytest.mark.parametrize(
+    ("input", "target", "options", "mentions"),
+    [
+        (zeros(2, 3), np.array([0, 3]), {}, "3 classes"),
+        (zeros(2, 3), np.array([0, -1]), {}, "3 classes"),
+        (zeros(2, 3), np.array([0, -100]), {"ignore_index": 0}, "3 classes"),
+        (zeros(3), np.array(5), {}, "3 classes"),
+        (zeros(2, 0), np.array([0, 0]), {}, "0 classes"),
+        (zeros(2, 3), np.array([0, 1, 2]), {}, "(2,)"),
+        (zeros(2, 3), np.array(1), {}, "(2,)"),
+        (zeros(3), np.array([1, 1]), {}, "()"),
+        (zeros(3), zeros(2, 2, dtype=np.int64), {}, "()"),
+        (zeros(2, 3, 2), Y, {}, "(2, 2)"),
+        (zeros(2, 3, 2), zeros(1, 2, dtype=np.int64), {}, "(2, 2)"),
+        (zeros(2, 3, 2), zeros(2, 3, dtype=np.int64), {}, "(2, 2)"),
+        (zeros(2, 3), zeros(2, 4), {}, "(2, 3)"),
+        (zeros(2, 3), Y.astype(np.int32), {}, "int64"),
+        (zeros(2, 3), Y.astype(np.float64), {}, "int64"),
+        (zeros(3), np.array(1.0), {}, "int64"),
+        (zeros(2, 3, 2), zeros(2, 2, dtype=np.uint8), {}, "int64"),
+        (zeros(2, 3), zeros(2, 3, dtype=np.int64), {}, "float64"),
+        (zeros(2, 3), Y, {"weight": zeros(2)}, "(3,)"),
+        (zeros(2, 3), Y, {"weight": zeros(3, dtype=np.float32)}, "float64"),
+        (zeros(2, 3), Y, {"weight": [1.0, 1.0, 1.0]}, "array"),
+        (zeros(2, 3), Y, {"label_smoothing": 1.5}, "between 0 and 1"),
+        (zeros(2, 3), Y, {"reduction": "avg"}, "'mean'"),
+        (zeros(), Y, {}, "class axis"),
+        (zeros(2, 3, dtype=np.int64), Y, {}, "float"),
+        ([[0.0]], Y, {}, "array"),
+        (zeros(2, 3), [0, 2], {}, "array"),
+    ],
+)
+def test_wrong_arguments_of_cross_entropy(input: Any, target: Any, options: dict[str, Any], mentions: str) -> None:
+    def in_torch() -> object:
+        tensors = {name: tensor(value) for name, value in options.items()}
+        return torch.nn.functional.cross_entropy(tensor(input), tensor(target), **tensors)
+
+    assert_same_refusal(in_torch, lambda: losses.cross_entropy(input, target, **options), mentions)
+    assert_same_refusal(
+        in_torch, lambda: losses.cross_entropy_backward(np.ones(()), input, target, **options), mentions
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "mentions"),
+    [
+        (zeros(2, 3, dtype=np.float32), {}, "float64"),
+        (Y, {"label_smoothing": -0.1}, "between 0 and 1"),
+        (Y, {"label_smoothing": float("nan")}, "between 0 and 1"),
+    ],
+)
+def test_cross_entropy_refuses_what_torch_would_cast_or_ignore(
+    target: Array, options: dict[str, Any], mentions: str
+) -> None:
+    assert_refused(lambda: losses.cross_entropy(zeros(2, 3), target, **options), RuntimeError, mentions)
+
+
+@pytest.mark.parametrize(
+    ("reduction", "d_loss", "mentions"),
+    [("none", np.ones(3), "(2, 3)"), ("mean", np.ones((2, 3)), "()"), ("sum", np.ones(1), "()")],
+)
+def test_wrong_upstream_gradients_of_mse_loss(reduction: str, d_loss: Array, mentions: str) -> None:
+    input, target = zeros(2, 3), zeros(2, 3)
+    assert_same_refusal(
+        lambda: backward(torch.nn.functional.mse_loss(leaf(input), tensor(target), reduction=reduction), d_loss),
+        lambda: losses.mse_loss_backward(d_loss, input, target, reduction),
+        mentions,
+    )
+
+
+@pytest.mark.parametrize(("reduction", "d_loss", "mentions"), [("none", np.ones(3), "(2,)"), ("mean", Y * 1.0, "()")])
+def test_wrong_upstream_gradients_of_cross_entropy(reduction: str, d_loss: Array, mentions: str) -> None:
+    input = zeros(2, 3)
+    assert_same_refusal(
+        lambda: backward(torch.nn.functional.cross_entropy(leaf(input), tensor(Y), reduction=reduction), d_loss),
+        lambda: losses.cross_entropy_backward(d_loss, input, Y, reduction=reduction),
+        mentions,
+    )
+    # torch casts a gradient of another dtype; here it is taken for a mistake
+    for in_reference, target in ((losses.cross_entropy_backward, Y), (losses.mse_loss_backward, input)):
+        assert_refused(partial(in_reference, np.ones((), np.float32), input, target), RuntimeError, "float64")
