@@ -41,7 +41,7 @@ def simulation(case: Case, precision: Precision, compute: Callable[[], Simulatio
         return compute()
     path = where / f"{_key(case, precision)}.npz"
     try:
-        with np.load(path) as stored:
+        with open(path, "rb") as file, np.load(file) as stored:  # np.load leaves a damaged file open
             reason = str(stored["inadmissible"])
             return Simulation({name[1:]: stored[name] for name in stored if name.startswith("/")}, reason or None)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
@@ -55,8 +55,14 @@ def _store(path: Path, result: Simulation) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, Any] = {f"/{name}": value for name, value in result.sigma.items()}
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-        np.savez(file, inadmissible=np.array(result.inadmissible or ""), **arrays)
-    os.replace(file.name, path)
+        pass
+    try:
+        with open(file.name, "wb") as target:
+            np.savez(target, inadmissible=np.array(result.inadmissible or ""), **arrays)
+        os.replace(file.name, path)
+    except OSError:
+        os.unlink(file.name)
+        raise
 
 
 def _key(case: Case, precision: Precision) -> str:

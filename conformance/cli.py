@@ -47,7 +47,7 @@ def _filters(command: Any) -> Any:
     return command
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="recurrent-conformance", prog_name="conformance")
 def cli() -> None:
     """Does an implementation of a recurrent network and its optimizers do what torch does?"""

@@ -199,7 +199,7 @@ class Comparison:
     @property
     def reason(self) -> str | None:
         """Why it diverges, where the element-wise numbers do not say it."""
-        if np.isinf(self.ratio):
+        if not np.all(np.isfinite(self.error)):
             return "NaN or infinity on one side only"
         if self.elements <= 1 < self.ratio:
             return "no single element, but the array as a whole is too far off"

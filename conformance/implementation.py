@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib.machinery
 import importlib.util
@@ -47,7 +48,8 @@ class Implementation:
         if function is None:
             raise NotImplementedError(f"no function named {case.family}")
         with redirect_stdout(sys.stderr):
-            return as_trace(function(case))
+            # a copy: whatever the function does to its case must not reach the judge or the next case
+            return as_trace(function(copy.deepcopy(case)))
 
     def where(self, error: BaseException) -> str:
         """An exception in one line: class, message, and the line of the user's file that it came through last."""

@@ -98,10 +98,15 @@ def write(path: Path, log: Log) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a file in one step."""
+    """Replace a file in one step. A link stays a link, and a device or a pipe is written to, never replaced."""
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    path = path.resolve()
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".tmp", delete=False) as file:
-        file.write(text)
+        pass
     try:
+        Path(file.name).write_text(text, encoding="utf-8")
         os.chmod(file.name, 0o666 & ~_umask())
         os.replace(file.name, path)
     except OSError:
@@ -144,9 +149,20 @@ def read(path: Path) -> Log:
         checks = [_check(entry) for entry in entries[1:-1]]
     except (KeyError, TypeError) as error:
         raise LogError(f"{path}: a line is no check: {error}") from None
-    if entries[-1].get("checks") != len(checks):
-        raise LogError(f"{path} is incomplete: {len(checks)} checks, its footer counts {entries[-1].get('checks')}")
+    counted = footer(checks, 0.0, 0.0)
+    for key in ("checks", "cases", "counts"):
+        if entries[-1].get(key) != counted[key]:
+            raise LogError(f"{path} is incomplete: {key} {counted[key]}, its footer has {entries[-1].get(key)}")
+    missing = [key for key in _HEADER_KEYS if key not in entries[0]]
+    if missing or not {check.case for check in checks} <= set(entries[0]["cases"]):
+        raise LogError(f"{path} is damaged: its header has no {', '.join(missing) or 'entry for some case'}")
     return Log(entries[0], checks, entries[-1])
+
+
+_HEADER_KEYS = (
+    *("started", "command", "implementation", "versions", "torch_pinned", "torch_is_pinned", "platform"),
+    *("processor", "blas", "longdouble_bits", "cases"),
+)
 
 
 def _check(entry: Mapping[str, Any]) -> Check:

@@ -18,6 +18,7 @@ An operation that this module does not know raises: noise must not be lost in si
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -73,7 +74,7 @@ ROUNDED = frozenset(
         np.tanh,
     )
 )
-KINKED = frozenset((np.maximum, np.minimum))
+KINKED = frozenset((np.maximum, np.minimum, np.less, np.less_equal, np.greater, np.greater_equal))
 
 # functions that only move, select or allocate
 MOVING = frozenset(
@@ -98,6 +99,8 @@ MOVING = frozenset(
 )
 ASKING = frozenset((np.shape, np.ndim, np.size, np.result_type, np.array_equal))
 
+NUMPY_FOLDER = os.path.dirname(np.__file__) + os.sep
+
 _active: ContextVar[Rounding] = ContextVar("rounding")
 
 
@@ -110,7 +113,7 @@ class Rounding:
         self.rng = rng
         self.coherent = coherent
         self.kinks: list[Plain] = []
-        """the arguments of every maximum or minimum with a constant, in order"""
+        """the arguments of every maximum, minimum or comparison with a constant, in order"""
         self._xi: dict[Any, Plain] = {}
 
     def __enter__(self) -> Rounding:
@@ -139,7 +142,7 @@ class Rounding:
 
     def _repeated(self, shape: tuple[int, ...], operation: object) -> Plain:
         frame = sys._getframe(2)
-        while frame.f_code.co_filename == __file__ or "numpy" in frame.f_code.co_filename:
+        while frame.f_code.co_filename == __file__ or frame.f_code.co_filename.startswith(NUMPY_FOLDER):
             if frame.f_back is None:
                 break
             frame = frame.f_back
@@ -163,14 +166,15 @@ class NoisyArray(np.ndarray[Any, Any]):
                 _active.get().kinks.extend(np.array(value) for value in plain if np.ndim(value))
             value = getattr(ufunc, method)(*plain, **kwargs)
             return _noisy(value) if out is None else out[0]
-        if method == "reduce" and ufunc is np.add:
+        masked = kwargs.get("where", True) is not True
+        if method == "reduce" and ufunc is np.add and not masked:
             sizes = {key: kwargs[key] for key in ("axis", "keepdims") if key in kwargs}
             magnitude = np.add.reduce(np.abs(plain[0]), **sizes)
             kwargs.pop("out", None)
             value = np.asarray(ufunc.reduce(*plain, **kwargs))
             terms = plain[0].size // max(value.size, 1)
             return self._rounded_into(out, _active.get()(value, np.asarray(magnitude), terms, ufunc))
-        if method != "__call__" or ufunc not in ROUNDED:
+        if method != "__call__" or ufunc not in ROUNDED or masked:
             raise TypeError(f"the noise model does not know numpy.{ufunc.__name__}.{method}")
         kwargs.pop("out", None)
         value = np.asarray(ufunc(*plain, **kwargs))

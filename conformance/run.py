@@ -56,15 +56,16 @@ def judge(case: Case, implementation: Implementation) -> Judged:
     torch_seconds = time.perf_counter() - started
 
     declared = implementation.precision
-    precision = Precision.of(np.dtype(declared) if declared else case.dtype)
+    # the coarser one: arithmetic in float64 does not make a float32 case finer
+    precision = Precision.of(np.dtype(np.float32) if declared == "float32" else case.dtype)
     verdicts = _CachedJudge(case, expected, getattr(reference, case.family), precision, implementation.complete)
     try:
         actual = implementation.run(case)
     except NotImplementedError as reason:
-        return Judged([verdicts.whole("skipped", f"not implemented: {reason}")], torch_seconds)
+        return Judged([verdicts.whole("skipped", f"not implemented: {' '.join(str(reason).split())}")], torch_seconds)
     except NotATraceError as error:
         return Judged([verdicts.whole("errored", str(error))], torch_seconds)
-    except Exception as error:  # the code under test may raise anything: that is its result
+    except (Exception, SystemExit) as error:  # the code under test may raise anything: that is its result
         return Judged([verdicts.whole("errored", implementation.where(error))], torch_seconds)
     if declared:
         actual = {

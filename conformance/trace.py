@@ -28,8 +28,8 @@ def as_trace(result: object) -> Trace:
         if not isinstance(name, str):
             raise NotATraceError(f"expected names to be strings, got {name!r}")
         try:
-            array = np.asanyarray(value)
-        except ValueError as error:
+            array = np.asarray(value)
+        except (ValueError, TypeError, RuntimeError) as error:
             raise NotATraceError(f"{name}: expected an array of numbers: {error}") from None
         if array.dtype.kind not in "fiub":
             raise NotATraceError(f"{name}: expected an array of numbers, got {type(value).__name__} ({array.dtype})")

@@ -163,25 +163,33 @@ def rnn_bound(hidden_size: int) -> float:
     return 1.0 / math.sqrt(hidden_size)
 
 
-def linear_bounds(in_features: int) -> dict[str, float]:
+def rnn_bounds(model: RNN) -> dict[str, float]:
+    """The same bound for every parameter of nn.RNN."""
+    return {name: rnn_bound(model.hidden_size) for name in model.parameter_shapes}
+
+
+def linear_bounds(model: Linear) -> dict[str, float]:
     """nn.Linear: the weight by kaiming_uniform with a = sqrt(5), the bias within +-1 / sqrt(in_features)."""
-    if in_features == 0:
+    if model.in_features == 0:
         return {"weight": 0.0, "bias": 0.0}
     return {
-        "weight": kaiming_uniform_bound((1, in_features), a=math.sqrt(5)),
-        "bias": 1.0 / math.sqrt(in_features),
+        "weight": kaiming_uniform_bound((model.out_features, model.in_features), a=math.sqrt(5)),
+        "bias": 1.0 / math.sqrt(model.in_features),
     }
 
 
 def rnn_parameters(model: RNN, *, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> dict[str, Array]:
     """Parameters for ``reference.rnn`` as nn.RNN starts them."""
-    bound = rnn_bound(model.hidden_size)
-    return {name: uniform(shape, -bound, bound, rng=rng, dtype=dtype) for name, shape in model.parameter_shapes.items()}
+    bounds = rnn_bounds(model)
+    return {
+        name: uniform(shape, -bounds[name], bounds[name], rng=rng, dtype=dtype)
+        for name, shape in model.parameter_shapes.items()
+    }
 
 
 def linear_parameters(model: Linear, *, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> dict[str, Array]:
     """Parameters for ``reference.linear`` as nn.Linear starts them."""
-    bounds = linear_bounds(model.in_features)
+    bounds = linear_bounds(model)
     return {
         name: uniform(shape, -bounds[name], bounds[name], rng=rng, dtype=dtype)
         for name, shape in model.parameter_shapes.items()

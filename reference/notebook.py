@@ -13,7 +13,8 @@ its own optimizer state, and any optimizer updates any layer. A layer computes i
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any, Protocol, TypeAlias
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -21,6 +22,9 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from reference import activations, initializers, linear, optim, rnn
 from reference.checks import Array
+
+
+Algorithm: TypeAlias = optim.SGD | optim.Adagrad | optim.Adam
 
 
 class Activation(Protocol):
@@ -109,9 +113,18 @@ class HeInitializer(_FanInitializer):
 class _LayerOptimizer:
     """Applies an algorithm of ``reference.optim`` to a layer, with a state of its own for every layer."""
 
-    def __init__(self, algorithm: optim.Optimizer) -> None:
+    def __init__(self, algorithm: Algorithm) -> None:
         self.algorithm = algorithm
         self.states: WeakKeyDictionary[Any, dict[str, optim.ParamState]] = WeakKeyDictionary()
+
+    @property
+    def lr(self) -> float:
+        """The learning rate; it may be changed between updates."""
+        return self.algorithm.lr
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        self.algorithm = replace(self.algorithm, lr=value)
 
     def update(self, layer: Any) -> Any:
         """Replace the layer's weights by their updated values, and return the layer."""
@@ -128,7 +141,6 @@ class SGD(_LayerOptimizer):
 
     def __init__(self, lr: float) -> None:
         super().__init__(optim.SGD(lr=lr))
-        self.lr = lr
 
 
 class SGDrnn(SGD):
@@ -140,7 +152,7 @@ class Momentum(_LayerOptimizer):
 
     def __init__(self, lr: float = 0.01, momentum: float = 0.9) -> None:
         super().__init__(optim.SGD(lr=lr, momentum=momentum))
-        self.lr, self.momentum = lr, momentum
+        self.momentum = momentum
 
 
 class AdaGrad(_LayerOptimizer):
@@ -148,7 +160,6 @@ class AdaGrad(_LayerOptimizer):
 
     def __init__(self, lr: float) -> None:
         super().__init__(optim.Adagrad(lr=lr))
-        self.lr = lr
 
 
 class Adam(_LayerOptimizer):
@@ -156,7 +167,7 @@ class Adam(_LayerOptimizer):
 
     def __init__(self, lr: float = 0.001, beta1: float = 0.9, beta2: float = 0.999) -> None:
         super().__init__(optim.Adam(lr=lr, betas=(beta1, beta2)))
-        self.lr, self.beta1, self.beta2 = lr, beta1, beta2
+        self.beta1, self.beta2 = beta1, beta2
 
 
 # ----------------------------------------------------------------------------------------------- activations

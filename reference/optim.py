@@ -28,7 +28,7 @@ ParamState: TypeAlias = dict[str, Array]
 State: TypeAlias = Mapping[str, Mapping[str, Array]]
 
 BLOCK = 1 << 17
-"""elements that an update works on at a time, so that its intermediate arrays stay in the processor's cache"""
+"""elements that an update works on at a time, so that the intermediate arrays of large parameters stay in the cache"""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Optimizer:
                 else:
                     param, entries = self._update_in_blocks(param, grad, before, out_param, out_state)
             if out is not None:
-                param = _write("parameter", out_param, param)
+                param = _write(name, out_param, param)
                 entries = {key: _write(key, out_state.get(key), value) for key, value in entries.items()}
             new_params[name], new_state[name] = param, entries
         return new_params, new_state
@@ -105,7 +105,7 @@ class Optimizer:
         whole = {key: value for key, value in state.items() if value.ndim == 0}
         flat = {key: value.reshape(-1) for key, value in state.items() if value.ndim}
         flat_param, flat_grad = param.reshape(-1), grad.reshape(-1)
-        new_param, new_state = _room("parameter", out_param, param), {}
+        new_param, new_state = _room(out_param, param), {}
         for start in range(0, param.size, BLOCK):
             block = slice(start, start + BLOCK)
             part = whole | {key: value[block] for key, value in flat.items()}
@@ -116,7 +116,7 @@ class Optimizer:
                     new_state[key] = value
                     continue
                 if key not in new_state:
-                    new_state[key] = _room(key, out_state.get(key), param)
+                    new_state[key] = _room(out_state.get(key), param)
                 new_state[key].reshape(-1)[block] = value
         return new_param, new_state
 
@@ -124,12 +124,14 @@ class Optimizer:
 _NOWHERE: tuple[None, dict[str, Array]] = (None, {})
 
 
-def _room(name: str, target: Array | None, param: Array) -> Array:
-    """Where blocks are written: ``target``, unless a flat view of it is impossible, or a new array."""
-    if target is not None:
-        check_like(f"out {name}", target, param.shape, param.dtype)
-        if target.flags.c_contiguous:
-            return target
+def _room(target: Array | None, param: Array) -> Array:
+    """Where blocks are written: ``target`` if a flat view of it reaches its elements, otherwise a new array."""
+    if (
+        isinstance(target, np.ndarray)
+        and target.flags.c_contiguous
+        and (target.shape, target.dtype) == (param.shape, param.dtype)
+    ):
+        return target
     return np.empty_like(param, order="C")
 
 
@@ -208,14 +210,15 @@ class SGD(Optimizer):
             grad = -grad
         if self.weight_decay != 0:
             grad = grad + self.weight_decay * param
-        if self.momentum == 0:
-            return param - self.lr * grad, state
-        if "momentum_buffer" in state:
-            buffer = self.momentum * state["momentum_buffer"] + (1 - self.dampening) * grad
-        else:
-            buffer = grad.copy()
-        direction = grad + self.momentum * buffer if self.nesterov else buffer
-        return param - self.lr * direction, state | {"momentum_buffer": buffer}
+        direction = grad
+        if self.momentum != 0:
+            if "momentum_buffer" in state:
+                buffer = self.momentum * state["momentum_buffer"] + (1 - self.dampening) * grad
+            else:
+                buffer = grad.copy()
+            direction = grad + self.momentum * buffer if self.nesterov else buffer
+            state = state | {"momentum_buffer": buffer}
+        return param - self.lr * direction, state
 
 
 @dataclass(frozen=True)
@@ -250,6 +253,7 @@ class Adagrad(Optimizer):
         return {"step": _ZERO_STEPS.copy(), "sum": np.full_like(param, self.initial_accumulator_value)}
 
     def update(self, param: Array, grad: Array, state: ParamState) -> tuple[Array, ParamState]:
+        eps = self.eps
         step = _count(state["step"])
         if self.maximize:
             grad = -grad
@@ -257,8 +261,8 @@ class Adagrad(Optimizer):
             grad = grad + self.weight_decay * param
         lr = self.lr / (1 + (float(step) - 1) * self.lr_decay)
         total = state["sum"] + grad * grad
-        param = param - lr * grad / (np.sqrt(total) + self.eps)
-        return param, {"step": step, "sum": total}
+        denominator = np.sqrt(total) + eps
+        return param - lr * grad / denominator, {"step": step, "sum": total}
 
 
 @dataclass(frozen=True)
@@ -301,16 +305,18 @@ class RMSprop(Optimizer):
         return state
 
     def update(self, param: Array, grad: Array, state: ParamState) -> tuple[Array, ParamState]:
+        alpha, eps = self.alpha, self.eps
         new = {"step": _count(state["step"])}
         if self.maximize:
             grad = -grad
         if self.weight_decay != 0:
             grad = grad + self.weight_decay * param
-        variance = new["square_avg"] = self.alpha * state["square_avg"] + (1 - self.alpha) * grad * grad
+        variance = new["square_avg"] = alpha * state["square_avg"] + (1 - alpha) * grad * grad
         if self.centered:
-            mean = new["grad_avg"] = self.alpha * state["grad_avg"] + (1 - self.alpha) * grad
+            mean = new["grad_avg"] = alpha * state["grad_avg"] + (1 - alpha) * grad
             variance = variance - mean * mean
-        direction = grad / (np.sqrt(variance) + self.eps)
+        denominator = np.sqrt(variance) + eps
+        direction = grad / denominator
         if self.momentum > 0:
             direction = new["momentum_buffer"] = self.momentum * state["momentum_buffer"] + direction
         return param - self.lr * direction, new
@@ -361,16 +367,17 @@ class Adam(Optimizer):
         return self._moments(param, grad, state)
 
     def _moments(self, param: Array, grad: Array, state: ParamState) -> tuple[Array, ParamState]:
-        beta1, beta2 = self.betas
+        (beta1, beta2), eps = self.betas, self.eps
         step = _count(state["step"])
+        t = float(step)
+        bias_correction1 = 1 - beta1**t
+        bias_correction2 = 1 - beta2**t
         exp_avg = beta1 * state["exp_avg"] + (1 - beta1) * grad
         exp_avg_sq = beta2 * state["exp_avg_sq"] + (1 - beta2) * grad * grad
         new = {"step": step, "exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq}
         if self.amsgrad:
             exp_avg_sq = new["max_exp_avg_sq"] = np.maximum(state["max_exp_avg_sq"], exp_avg_sq)
-        bias_correction1 = 1 - beta1 ** float(step)
-        bias_correction2 = 1 - beta2 ** float(step)
-        denominator = np.sqrt(exp_avg_sq) / bias_correction2**0.5 + self.eps
+        denominator = np.sqrt(exp_avg_sq) / bias_correction2**0.5 + eps
         return param - self.lr / bias_correction1 * exp_avg / denominator, new
 
 

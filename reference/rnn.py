@@ -88,7 +88,7 @@ class RNN:
     bidirectional: bool = False
 
     def __post_init__(self) -> None:
-        if self.nonlinearity not in NONLINEARITIES:
+        if self.nonlinearity not in tuple(NONLINEARITIES):
             raise ValueError(f"Unknown nonlinearity {self.nonlinearity!r}. Select from 'tanh' or 'relu'.")
         if type(self.dropout) not in (int, float) or not 0 <= self.dropout <= 1:
             raise ValueError(f"dropout should be a number in range [0, 1], got {self.dropout!r}")
@@ -165,6 +165,8 @@ def forward(model: RNN, params: Params, x: Array, h_0: Array | None = None) -> t
         RuntimeError: another wrong shape or dtype, or a sequence of length 0.
     """
     dtype = check_params(params, model.parameter_shapes)
+    if dtype not in FLOATS and model.nonlinearity != "tanh":
+        raise RuntimeError(f"{model.nonlinearity} is not defined for {dtype}, only tanh is")
     _check_input(model, x, dtype)
     batched = x.ndim == 3
     input_shape = x.shape

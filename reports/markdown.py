@@ -16,14 +16,20 @@ def render(log: Log) -> str:
     subject = summary.subject_of(log)
     sections = [f"# Conformance of {subject} with torch\n", summary.headline(log) + ".\n"]
     sections += [f"{remark}\n" for remark in summary.remarks(log)]
+    state = summary.documented_state(log)
     sections += [
         _section(
             "The documented example",
             "The state after three steps, as printed and as computed, in float64.",
             ["unit", "printed", subject, "torch"],
-            summary.documented_state(log),
+            state,
         ),
-        _section("", "", ["case", "array", "verdict", "error", WORST[0], "place"], summary.documented_checks(log)),
+        _section(
+            "" if state else "The documented example",
+            "",
+            ["case", "array", "verdict", "error", WORST[0], "place"],
+            summary.documented_checks(log),
+        ),
         _section(
             "Families",
             "The worst check is the one nearest to its tolerance, or furthest beyond it; above 1 it diverges.",

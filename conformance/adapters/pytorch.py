@@ -82,14 +82,13 @@ def initializer(case: Case) -> Trace:
         drawn = _draw(lambda: torch.nn.RNN(**config, dtype=_dtype(case)).get_parameter("weight_ih_l0"))
         return trace | {"bound": _factor(drawn, _draw_unit("uniform_", shape, case))}
     if name == "linear_default":
-        layer = torch.nn.Linear(shape[1], shape[0], dtype=_dtype(case))
-        torch.manual_seed(_SEED)
-        layer.reset_parameters()
-        torch.manual_seed(_SEED)
-        for key, parameter in layer.named_parameters():
-            unit = torch.nn.init.uniform_(torch.empty_like(parameter), -1.0, 1.0)
-            trace[f"bound.{key}"] = _factor(parameter.detach(), unit)
-        return trace
+        return trace | _linear_bounds(shape, case)
+    if name in ("XavierInitializer", "HeInitializer"):
+        config = {"nonlinearity": "relu"} if name == "HeInitializer" else {}
+        function = torch.nn.init.kaiming_normal_ if name == "HeInitializer" else torch.nn.init.xavier_normal_
+        drawn = _draw(lambda: function(torch.empty(shape, dtype=_dtype(case)), **config))
+        std = _factor(drawn, _draw_unit("normal_", shape, case))
+        return trace | {"std": std, "bound.bias": _linear_bounds(shape, case)["bound.bias"]}
     if name == "gaussian":
         drawn = _draw(lambda: torch.nn.init.normal_(torch.empty(shape, dtype=_dtype(case)), 0.0, config["sigma"]))
         return trace | {"std": _factor(drawn, _draw_unit("normal_", shape, case))}
@@ -268,6 +267,18 @@ def _grads(case: Case, outputs: Tensors, inputs: Tensors) -> Trace:
 
 
 _SEED = 20240229
+
+
+def _linear_bounds(shape: tuple[int, ...], case: Case) -> Trace:
+    layer = torch.nn.Linear(shape[1], shape[0], dtype=_dtype(case))
+    torch.manual_seed(_SEED)
+    layer.reset_parameters()
+    torch.manual_seed(_SEED)
+    bounds: Trace = {}
+    for key, parameter in layer.named_parameters():
+        unit = torch.nn.init.uniform_(torch.empty_like(parameter), -1.0, 1.0)
+        bounds[f"bound.{key}"] = _factor(parameter.detach(), unit)
+    return bounds
 
 
 def _draw(initialize: Callable[[], torch.Tensor]) -> torch.Tensor:

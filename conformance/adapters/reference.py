@@ -59,14 +59,32 @@ def initializer(case: Case) -> Trace:
     fan_in, fan_out = initializers.fan_in_and_fan_out(shape)
     trace = {"fan_in": _number(fan_in, case), "fan_out": _number(fan_out, case)}
     if name == "rnn_default":
-        return trace | {"bound": _number(initializers.rnn_bound(config["hidden_size"]), case)}
+        bounds = initializers.rnn_bounds(elman.RNN(**config))
+        return trace | {"bound": _number(bounds["weight_ih_l0"], case)}
     if name == "linear_default":
-        bounds = initializers.linear_bounds(shape[1])
+        bounds = initializers.linear_bounds(linear_layer.Linear(shape[1], shape[0]))
         return trace | {f"bound.{key}": _number(value, case) for key, value in bounds.items()}
+    if name in ("XavierInitializer", "HeInitializer"):
+        start = getattr(classes, name)(rng=_Extremes(), dtype=case.dtype)
+        layer = classes.FC(fan_in, fan_out, start, classes.SGD(lr=0.1))
+        return trace | {"std": layer.W[0, 0], "bound.bias": layer.B[0, 0]}
     if name == "gaussian":
         return trace | {"std": _number(config["sigma"], case)}
     kind = "bound" if name.endswith("uniform") else "std"
     return trace | {kind: _number(getattr(initializers, f"{name}_{kind}")(shape, **config), case)}
+
+
+class _Extremes(np.random.Generator):
+    """Draws that show the distribution they come from: one standard deviation, or the upper bound."""
+
+    def __init__(self) -> None:
+        super().__init__(np.random.PCG64(0))
+
+    def normal(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Any:
+        return np.full(size, loc + scale)
+
+    def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:
+        return np.full(size, high)
 
 
 def optimizer(case: Case) -> Trace:

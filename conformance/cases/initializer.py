@@ -47,6 +47,10 @@ def cases() -> Iterator[Case]:
     for n_in, n_out in ((1, 5), (4, 3), (30, 2)):
         config = {"function": "linear_default", "shape": [n_out, n_in]}
         rows.append((f"linear-default-{n_in}-{n_out}", config, "nn.Linear: weight and bias from the fan in"))
+    for name in ("XavierInitializer", "HeInitializer"):
+        for n_in, n_out in ((4, 3), (2, 6)):
+            config = {"function": name, "shape": [n_out, n_in]}
+            rows.append((f"{name}-{n_in}-{n_out}", config, "a fully connected layer that this initializer starts"))
     rows.append(("gaussian", {"function": "gaussian", "shape": [6, 4], "sigma": 0.01}, "a fixed standard deviation"))
     for name in ("linear", "conv2d", "sigmoid", "tanh", "relu", "selu", "leaky_relu"):
         config = {"function": "calculate_gain", "shape": [], "nonlinearity": name}

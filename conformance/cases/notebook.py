@@ -89,6 +89,10 @@ def cases() -> Iterator[Case]:
         layers = [_layer("FC", n_nodes1=5, n_nodes2=3), _layer(activation), _layer("FC", n_nodes1=3, n_nodes2=2)]
         note = "two layers and an activation between, one optimizer object for both"
         yield from _case(f"FC-{activation}-FC", layers, "Adam", {"lr": 0.01}, (4, 5), (4, 2), note)
+    layers = [_layer("FC", n_nodes1=3, n_nodes2=3), _layer("Tanh"), _layer("FC", n_nodes1=3, n_nodes2=3)]
+    note = "two layers of one shape and one optimizer object: each needs a state of its own"
+    for optimizer, arguments in OPTIMIZERS[2:]:
+        yield from _case(f"FC-FC-{optimizer}", layers, optimizer, arguments, (4, 3), (4, 3), note)
     for optimizer, arguments in OPTIMIZERS:
         layers = [
             _layer("SimpleRNN2", n_features=2, n_nodes=4, activation="Tanh"),

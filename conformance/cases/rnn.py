@@ -175,16 +175,17 @@ def _values() -> Iterator[Case]:
 
     def saturated(rng: np.random.Generator) -> dict[str, Array]:
         arrays = arrays_of(rng, config, batch=3, steps=5)
-        arrays["input"][:, 1] *= 200.0
+        arrays["input"][:, 1] *= 5000.0
         return arrays
 
     rows = [
         ("zero-input", config, changed(config, input=0.0), "only biases and h_0 drive the states"),
         ("zero-initial-state", config, changed(config, h_0=0.0), "an h_0 of zeros still has a gradient"),
         ("zero-recurrent-weight", config, changed(config, weight_hh_l0=0.0), "no memory, yet weight_hh has a gradient"),
-        ("small-input", config, changed(config, input=1e-6), "tanh is nearly linear"),
+        ("near-zero", config, changed(config, input=1e-6, h_0=1e-6, bias_ih_l0=1e-6, bias_hh_l0=1e-6),
+         "states near 1e-6: tanh must keep its relative accuracy there"),
         ("tiny-gradient", config, changed(config, d_output=1e-12, d_h_n=1e-12), "gradients scale, they do not vanish"),
-        ("saturated-sequence", config, saturated, "one of three sequences saturates tanh: its derivative is 0"),
+        ("saturated-sequence", config, saturated, "one of three sequences saturates: exponentials would overflow"),
         ("relu-at-zero", relu, kinked, "pre-activations that are exactly 0: torch's derivative there is 0"),
     ]  # fmt: skip
     for name, options, build, note in rows:

@@ -97,7 +97,7 @@ def layer_bounds(construct: Callable[[], torch.nn.Module]) -> dict[str, float]:
 @pytest.mark.parametrize(("in_features", "out_features"), [(1, 3), (7, 2), (100, 10)])
 def test_linear_bounds_are_those_of_torch(in_features: int, out_features: int) -> None:
     expected = layer_bounds(lambda: torch.nn.Linear(in_features, out_features, dtype=torch.float64))
-    assert initializers.linear_bounds(in_features) == pytest.approx(expected, rel=1e-12)
+    assert initializers.linear_bounds(Linear(in_features, out_features)) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("hidden_size", [1, 3, 64])

@@ -1,0 +1,42 @@
+"""The catalogue of known ways to differ from torch, each one executable.
+
+patching.py     how a divergence changes the running reference
+recurrent.py    the Elman RNN
+notebook.py     a learner's notebook as written: its own mistakes, and which of the others it makes
+optimizers.py   algorithms and other frameworks' dialects of them
+layers.py       linear layer, activations, losses, initializers
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from conformance.divergences import layers, notebook, optimizers, patching, recurrent
+from conformance.divergences.divergence import Divergence
+
+__all__ = ["Divergence", "applied", "by_id", "catalogue"]
+
+
+@cache
+def catalogue() -> tuple[Divergence, ...]:
+    """Every known divergence."""
+    return (*recurrent.DIVERGENCES, *notebook.DIVERGENCES, *optimizers.DIVERGENCES, *layers.DIVERGENCES)
+
+
+@cache
+def by_id() -> dict[str, Divergence]:
+    """The catalogue by id."""
+    return {divergence.id: divergence for divergence in catalogue()}
+
+
+@contextmanager
+def applied(divergences: Iterable[Divergence]) -> Iterator[None]:
+    """Run the reference with these divergences.
+
+    Raises:
+        patching.ConflictError: they change the same tokens differently and cannot be combined.
+    """
+    with patching.applied([patch for divergence in divergences for patch in divergence.patches]):
+        yield

@@ -1,0 +1,276 @@
+"""Mistakes in mean squared error and in cross-entropy."""
+
+from __future__ import annotations
+
+from conformance.divergences.divergence import Divergence
+from conformance.divergences.patching import Patch
+
+MSE_BACKWARD = "mse_loss_backward"
+FORWARD = "cross_entropy"
+BACKWARD = "cross_entropy_backward"
+TARGETS = "_scores_and_targets"
+
+LOG_P = "np.where(q.skip, np.zeros_like(log_p), log_p)"
+GRADIENT = "(np.exp(log_p) * q.weights.sum(axis=1, keepdims=True) - q.weights)"
+D_SAMPLE = "d_sample = np.where(q.skip"
+LOG_SOFTMAX = "shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))"
+
+
+def _divisor(id: str, title: str, note: str, wrong: str, *seen_in: str) -> Divergence:
+    """What the mean over class indices divides by, in both passes."""
+    return Divergence(
+        f"cross-entropy-{id}", title, note, (Patch("losses", "chosen.sum()", wrong, TARGETS),), seen_in
+    )
+
+
+MSE: tuple[Divergence, ...] = (
+    Divergence(
+        "mse-halved",
+        "with half the mean squared error, gradient included",
+        "1/2 (input - target)^2, so that the derivative has no factor: torch's has.",
+        (
+            Patch("losses", "difference * difference", "0.5 * difference * difference", "mse_loss"),
+            Patch("losses", "2 * difference", "difference", MSE_BACKWARD),
+        ),
+        seen_in=("textbook definitions of the squared error",),
+    ),
+    Divergence(
+        "mse-gradient-without-2",
+        "without the factor 2 in the gradient of the mean squared error",
+        "The loss is torch's, its gradient that of half of it.",
+        (Patch("losses", "2 * difference", "difference", MSE_BACKWARD),),
+    ),
+    Divergence(
+        "mse-gradient-sign",
+        "with target - input in the gradient of the mean squared error",
+        "Training goes uphill.",
+        (Patch("losses", "2 * difference", "-2 * difference", MSE_BACKWARD),),
+    ),
+    Divergence(
+        "mse-summed",
+        "with the sum of squared errors in place of their mean",
+        "The gradient, and with it the effective learning rate, grows with the batch.",
+        (
+            Patch("losses", "difference.size", "1", "mse_loss"),
+            Patch("losses", "difference.size", "1", MSE_BACKWARD),
+        ),
+    ),
+    Divergence(
+        "mse-gradient-summed",
+        "with the gradient of the sum of squared errors beside their mean",
+        "The loss is torch's, its gradient is too large by the number of elements.",
+        (Patch("losses", "difference.size", "1", MSE_BACKWARD),),
+    ),
+    Divergence(
+        "mse-mean-of-the-batch-only",
+        "with the squared errors summed over a sample and averaged over the batch",
+        "torch divides by the number of elements, not of samples.",
+        (
+            Patch("losses", "difference.size", "len(difference)", "mse_loss"),
+            Patch("losses", "difference.size", "len(difference)", MSE_BACKWARD),
+        ),
+    ),
+    Divergence(
+        "mse-upstream-ignored",
+        "with the gradient of the mean squared error not multiplied by the gradient from above",
+        "Right only where the loss is not scaled afterwards.",
+        (Patch("losses", "_spread(d_loss", "_spread(np.ones_like(d_loss)", MSE_BACKWARD),),
+    ),
+)
+
+CROSS_ENTROPY: tuple[Divergence, ...] = (
+    # ------------------------------------------------------------------------------------------------ reduction
+    Divergence(
+        "cross-entropy-summed",
+        "with the sum of the samples' cross-entropies in place of their mean",
+        "The gradient, and with it the effective learning rate, grows with the batch.",
+        (
+            Patch("losses", "q.divisor", "1", FORWARD),
+            Patch("losses", "q.divisor", "1", BACKWARD),
+        ),
+    ),
+    Divergence(
+        "cross-entropy-gradient-summed",
+        "with the gradient of the summed cross-entropy beside its mean",
+        "softmax - target, not divided by the number of samples: the loss is torch's, its gradient too large by that "
+        "factor.",
+        (Patch("losses", "q.divisor", "1", BACKWARD),),
+        seen_in=("notebook N16",),
+    ),
+    Divergence(
+        "cross-entropy-mean-of-classes-too",
+        "with cross-entropy averaged over the classes as well",
+        "mean() over the matrix of target times log probability: too small by the number of classes.",
+        (
+            Patch("losses", "q.divisor", "(q.divisor * log_p.shape[1])", FORWARD),
+            Patch("losses", "q.divisor", "(q.divisor * log_p.shape[1])", BACKWARD),
+        ),
+    ),
+    _divisor(
+        "mean-of-the-batch-only",
+        "with cross-entropy divided by the batch size alone where a sample has several places",
+        "torch's mean is over all places of all samples.",
+        "chosen.sum() / np.prod(scores.shape[2:])",
+    ),
+    _divisor(
+        "weights-not-in-the-divisor",
+        "with weighted cross-entropy divided by the number of samples",
+        "torch divides by the sum of the weights of the samples' classes.",
+        "(~ignored).sum()",
+    ),
+    _divisor(
+        "ignored-samples-in-the-divisor",
+        "with ignored samples counted in the mean",
+        "They add nothing to the sum, but the mean over padded sequences shrinks with the padding.",
+        "(chosen.sum() + ignored.sum())",
+    ),
+    # ---------------------------------------------------------------------------------------------- log softmax
+    Divergence(
+        "cross-entropy-without-maximum",
+        "without the maximum subtracted in cross-entropy's log softmax",
+        "e^710 overflows: the loss is infinite or NaN.",
+        (Patch("losses", "scores - largest", "scores", TARGETS),),
+    ),
+    Divergence(
+        "cross-entropy-maximum-of-the-whole-array",
+        "with the maximum of the whole array subtracted in cross-entropy's log softmax",
+        "A sample far below the largest has only probabilities of 0: its loss is infinite or NaN.",
+        (Patch("losses", "scores.max(axis=1, keepdims=True, initial=-np.inf)", "scores.max()", TARGETS),),
+        seen_in=("notebook N15",),
+    ),
+    Divergence(
+        "cross-entropy-log-of-softmax",
+        "with the logarithm of softmax in place of log softmax",
+        "A probability below 1e-308 is 0, and its loss infinite, where log softmax has the exact value.",
+        (Patch("losses", LOG_SOFTMAX, "np.log(np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True))", TARGETS),),
+    ),
+    Divergence(
+        "cross-entropy-log-of-p-plus-1e-7",
+        "with log(p + 1e-7) in place of log p in the cross-entropy",
+        "A guard against log 0 that moves every loss. The gradient softmax - target does not know of it.",
+        (Patch("losses", LOG_P, f"np.where(q.skip, np.zeros_like(log_p), np.log(np.exp(log_p) + 1e-7))", FORWARD),),
+        seen_in=("zero-kara",),
+    ),
+    Divergence(
+        "cross-entropy-log-of-p-plus-1e-7-throughout",
+        "with log(p + 1e-7) in place of log p in the cross-entropy, gradient included",
+        "As automatic differentiation has it: samples that are badly wrong stop learning.",
+        (
+            Patch("losses", LOG_P, f"np.where(q.skip, np.zeros_like(log_p), np.log(np.exp(log_p) + 1e-7))", FORWARD),
+            Patch(
+                "losses",
+                D_SAMPLE,
+                "q = q._replace(weights=q.weights * np.exp(log_p) / (np.exp(log_p) + 1e-7))\n    " + D_SAMPLE,
+                BACKWARD,
+            ),
+        ),
+    ),
+    Divergence(
+        "cross-entropy-clipped",
+        "with probabilities kept within [1e-7, 1 - 1e-7] in the cross-entropy, gradient included",
+        "No loss is above 16.1, and what lies outside has no gradient: samples that are badly wrong are not learnt.",
+        (
+            Patch(
+                "losses",
+                LOG_P,
+                "np.where(q.skip, np.zeros_like(log_p), "
+                "np.log(np.minimum(np.maximum(np.exp(log_p), 1e-7), 1 - 1e-7)))",
+                FORWARD,
+            ),
+            Patch(
+                "losses",
+                D_SAMPLE,
+                "inside = (np.exp(log_p) >= 1e-7) & (np.exp(log_p) <= 1 - 1e-7)\n"
+                "    q = q._replace(weights=np.where(inside, q.weights, np.zeros_like(q.weights)))\n"
+                f"    {D_SAMPLE}",
+                BACKWARD,
+            ),
+        ),
+        seen_in=("Keras",),
+    ),
+    # --------------------------------------------------------------------------------------------------- targets
+    Divergence(
+        "cross-entropy-classes-counted-from-1",
+        "with class indices counted from 1",
+        "Class 0 then takes the last score, since index -1 is the last element.",
+        (
+            Patch(
+                "losses",
+                "one_hot = indices[:, None]",
+                "one_hot = (indices[:, None] - 1) % n_classes",
+                TARGETS,
+            ),
+        ),
+    ),
+    Divergence(
+        "cross-entropy-ignore-index-ignored",
+        "with samples of the class ignore_index counted like any other",
+        "The option is accepted and does nothing.",
+        (Patch("losses", "(indices == ignore_index)", "(indices != indices)", TARGETS),),
+    ),
+    Divergence(
+        "cross-entropy-weights-ignored",
+        "without class weights in the cross-entropy",
+        "The option is accepted and does nothing.",
+        (
+            Patch(
+                "losses", "class_weight = weight.reshape(per_class)", "class_weight = np.ones_like(scores, shape=per_class)",
+                TARGETS,
+            ),
+        ),
+    ),
+    Divergence(
+        "cross-entropy-weights-ignored-in-gradient",
+        "without class weights in the gradient of the cross-entropy",
+        "softmax - target, divided by the number of samples: the loss is weighted, its gradient is not.",
+        (Patch("losses", "(input, target, weight, ", "(input, target, None, ", BACKWARD),),
+    ),
+    Divergence(
+        "cross-entropy-weights-on-the-target-only",
+        "with class weights on the target's part of the gradient only",
+        "softmax - w target in place of w (softmax - target).",
+        (Patch("losses", "np.exp(log_p) * q.weights.sum(axis=1, keepdims=True) - q", "np.exp(log_p) - q", BACKWARD),),
+    ),
+    Divergence(
+        "cross-entropy-smoothing-ignored",
+        "without label smoothing",
+        "The option is accepted and does nothing.",
+        (
+            Patch("losses", "ignore_index, label_smoothing)", "ignore_index, 0.0)", FORWARD),
+            Patch("losses", "ignore_index, label_smoothing)", "ignore_index, 0.0)", BACKWARD),
+        ),
+    ),
+    Divergence(
+        "cross-entropy-smoothing-ignored-in-gradient",
+        "without label smoothing in the gradient of the cross-entropy",
+        "The loss is smoothed, its gradient is not.",
+        (Patch("losses", "ignore_index, label_smoothing)", "ignore_index, 0.0)", BACKWARD),),
+    ),
+    Divergence(
+        "cross-entropy-smoothing-over-the-other-classes",
+        "with label smoothing shared by the other C - 1 classes only",
+        "torch gives every class label_smoothing / C, the target's own included.",
+        (
+            Patch(
+                "losses",
+                "np.where(ignored, zero, class_weight * (label_smoothing / max(n_classes, 1)))",
+                "np.where(ignored | one_hot, zero, class_weight * (label_smoothing / max(n_classes - 1, 1)))",
+                TARGETS,
+            ),
+            Patch(
+                "losses",
+                "+ label_smoothing / max(n_classes, 1))",
+                "+ label_smoothing * (1 - p) / max(n_classes - 1, 1))",
+                TARGETS,
+            ),
+        ),
+    ),
+    Divergence(
+        "cross-entropy-upstream-ignored",
+        "with the gradient of the cross-entropy not multiplied by the gradient from above",
+        "Right only where the loss is not scaled afterwards.",
+        (Patch("losses", "_spread(d_loss", "_spread(np.ones_like(d_loss)", BACKWARD),),
+    ),
+)
+
+DIVERGENCES: tuple[Divergence, ...] = (*MSE, *CROSS_ENTROPY)

@@ -1,0 +1,217 @@
+"""A learner's notebook as written: its own mistakes, and which of the others it makes.
+
+The notebook that this suite started from trains a recurrent layer with classes for layers, initializers and
+optimizers. N1 to N21 are the points in which it differs from torch. Its optimizers' formulas are among the
+dialects in ``optimizers.py``, its activations' and initializers' mistakes in ``layers.py``, and N1, N6, N7 and
+N8 in ``recurrent.py``.
+"""
+
+from __future__ import annotations
+
+from conformance.divergences.divergence import Divergence
+from conformance.divergences.patching import Patch
+from conformance.divergences.recurrent import BACKWARD, FORWARD, RECURRENT_PRODUCT, SLOPE_STEP
+
+BIAS_SUM = "np.ones_like(d_rows, shape=(len(d_rows),)).dot(d_rows)"
+
+
+def _updated_in_the_loop(rate: str) -> Divergence:
+    """``rate`` is that of networks without an optimizer; a notebook layer takes its optimizer's."""
+    return Divergence(
+        f"weights-updated-in-the-loop-{rate}",
+        f"with the weights updated inside the time loop (rate {rate})",
+        "The optimizer is called at every step of the backward loop, so earlier steps are back-propagated through "
+        "weights that have already changed. The gradient belongs to no function; the larger the rate, the worse.",
+        (
+            Patch(
+                "rnn",
+                "slope = nonlinearity.slope(h[1:])",
+                "slope = nonlinearity.slope(h[1:])\n"
+                "    weights_ih = np.empty_like(x, shape=(len(x), *weight_ih.shape))",
+                BACKWARD,
+            ),
+            Patch(
+                "rnn",
+                SLOPE_STEP,
+                f"{SLOPE_STEP}\n"
+                f'        rate = params.get("rate", {rate})\n'
+                "        weight_hh = weight_hh - rate * weight_gradient(d_pre[t : t + 1], previous[t : t + 1])\n"
+                "        weight_ih = weight_ih - rate * weight_gradient(d_pre[t : t + 1], x[t : t + 1])\n"
+                "        weights_ih[t] = weight_ih",
+                BACKWARD,
+            ),
+            Patch("rnn", "input_gradient(d_pre, weight_ih)", "input_gradient(d_pre, weights_ih)", BACKWARD),
+            Patch("rnn", "_rows(d_pre).dot(weight_ih)", "np.matmul(d_pre, weight_ih)", "input_gradient"),
+            Patch(
+                "notebook",
+                '"bias_hh": np.zeros_like(bias),',
+                '"bias_hh": np.zeros_like(bias),\n            "rate": self.optimizer.lr,',
+                "_Recurrent._torch_params",
+            ),
+        ),
+        seen_in=("notebook N2",),
+    )
+
+
+def _scalar_bias(which: str, in_words: str, rnn: str, notebook: str) -> Divergence:
+    return Divergence(
+        f"scalar-bias-{which}",
+        f"with one bias for the whole layer: {in_words}",
+        "A single number cannot give units different thresholds. It broadcasts, so that nothing complains.",
+        (
+            Patch("rnn", "pre += bias", f"pre += {rnn}", FORWARD),
+            Patch("notebook", "np.broadcast_to(bias,", f"np.broadcast_to({notebook},", "_one_row"),
+        ),
+        seen_in=("notebook N3",),
+    )
+
+
+DIVERGENCES = (
+    _updated_in_the_loop("0.01"),
+    _updated_in_the_loop("0.1"),
+    _scalar_bias("mean", "the mean of the units'", "bias.sum() / bias.size", "bias.sum() / bias.size"),
+    _scalar_bias("first", "the first unit's", "bias[:1]", "bias.reshape(-1)[:1]"),
+    Divergence(
+        "bias-gradient-mean-of-batch-and-units",
+        "with the bias gradient averaged over batch and units",
+        "One number for all units: mean() without an axis. A bias per unit needs a gradient per unit.",
+        (
+            Patch(
+                "rnn",
+                BIAS_SUM,
+                "(d_rows.sum() / d_pre[0].size) * np.ones_like(d_rows, shape=(d_rows.shape[1],))",
+                "bias_gradient",
+            ),
+        ),
+        seen_in=("notebook N4",),
+    ),
+    Divergence(
+        "bias-gradient-mean-of-units",
+        "with the bias gradient averaged over the units",
+        "What a single bias receives, its mean over the units.",
+        (
+            Patch(
+                "rnn",
+                BIAS_SUM,
+                "(d_rows.sum() / d_rows.shape[1]) * np.ones_like(d_rows, shape=(d_rows.shape[1],))",
+                "bias_gradient",
+            ),
+        ),
+    ),
+    Divergence(
+        "input-gradient-one-step-too-far",
+        "with d_x taken after the multiplication with weight_hh",
+        "The gradient is passed on to the previous state first and then sent to this step's input: one step too far.",
+        (
+            Patch("rnn", "d_h = d_h_n.copy()", "d_h = d_h_n.copy()\n    beyond = np.empty_like(d_pre)", BACKWARD),
+            Patch("rnn", RECURRENT_PRODUCT, f"beyond[t] = {RECURRENT_PRODUCT}", BACKWARD),
+            Patch("rnn", "input_gradient(d_pre, weight_ih)", "input_gradient(beyond, weight_ih)", BACKWARD),
+        ),
+        seen_in=("notebook N5",),
+    ),
+    Divergence(
+        "batch-mean-of-the-weights",
+        "with the weights' gradients divided by the batch size",
+        "Every optimizer divides by the batch size, whatever the loss: the effective learning rate falls as the batch grows.",
+        (
+            Patch("rnn", "d_rows.T.dot(rows)", "d_rows.T.dot(rows) / d_pre.shape[-2]", "weight_gradient"),
+            Patch(
+                "notebook",
+                'self.dW, self.dB = grads["weight"].T, grads["bias"][None]',
+                'self.dW, self.dB = grads["weight"].T / len(self.dA), grads["bias"][None] / len(self.dA)',
+                "FC.backward",
+            ),
+        ),
+        seen_in=("notebook N9",),
+    ),
+    Divergence(
+        "optimizer-state-shared",
+        "with one optimizer state for all layers",
+        "The state belongs to the optimizer object: layers of equal shape mix their moments and count every step "
+        "twice, layers of different shapes raise an error.",
+        (
+            Patch("notebook", "self.states.get(layer)", "self.states.get(self)", "_LayerOptimizer.update"),
+            Patch("notebook", "self.states[layer]", "self.states[self]", "_LayerOptimizer.update"),
+        ),
+        seen_in=("notebook N13",),
+    ),
+    Divergence(
+        "optimizer-for-one-kind-of-layer",
+        "with optimizers that know only one kind of layer",
+        "Attribute names are written into the optimizer: all but SGDrnn fail on a recurrent layer, and SGDrnn on a "
+        "fully connected one.",
+        (
+            Patch(
+                "notebook",
+                "params = layer.parameters()",
+                "params = layer.parameters()\n"
+                '        if (type(self).__name__ == "SGDrnn") != ("Wh" in params):\n'
+                "            raise AttributeError(\"no attribute 'Z' or 'WX'\")",
+                "_LayerOptimizer.update",
+            ),
+        ),
+        seen_in=("notebook N14",),
+        shows_as="exception",
+    ),
+    Divergence(
+        "softmax-backward-of-the-summed-loss",
+        "with the gradient of the summed cross-entropy from Softmax.backward",
+        "softmax(x) - y is the gradient of the sum over the batch, not of the mean, and of cross-entropy, not of softmax.",
+        (Patch("notebook", "(self.Z - y) / len(y)", "(self.Z - y)", "Softmax.backward"),),
+        seen_in=("notebook N16",),
+    ),
+    Divergence(
+        "weights-kept-in-float32",
+        "with the weights rounded to float32 after every update",
+        "Weights are created in float32 and updated in place, inputs are float64: it computes in float64 and rounds "
+        "at each update.",
+        (
+            Patch(
+                "notebook",
+                "setattr(layer, name, value)",
+                "setattr(layer, name, value.astype(np.float32).astype(value.dtype))",
+                "_LayerOptimizer.update",
+            ),
+        ),
+        seen_in=("notebook N20",),
+        precision=True,
+    ),
+    Divergence(
+        "update-returns-nothing",
+        "with an update that returns nothing",
+        "The other optimizers return the layer: `layer = optimizer.update(layer)` then loses it.",
+        (Patch("notebook", "return layer", "return None", "_LayerOptimizer.update"),),
+        seen_in=("notebook N21",),
+        equivalent="No trace can show it: the classes here do not use what update returns, and the weights have been "
+        "updated. It shows as an AttributeError in code that assigns the result.",
+    ),
+    Divergence(
+        "bias-drawn-like-the-weights",
+        "with biases drawn from the weights' Gaussian",
+        "Its standard deviation is whatever the last W() left: before that, B() fails.",
+        (
+            Patch(
+                "notebook",
+                "bound = initializers.rnn_bound(n_nodes2 if fan_in is None else fan_in)\n"
+                "        return initializers.uniform((1, n_nodes2), -bound, bound, rng=self.rng, dtype=self.dtype)",
+                "return initializers.normal((1, n_nodes2), 0.0, self.sigma, rng=self.rng, dtype=self.dtype)",
+                "_FanInitializer.B",
+            ),
+        ),
+        seen_in=("notebook N19",),
+        shows_as="exception",
+    ),
+)
+
+SIMPLE_RNN = (
+    "hh-gradient-uses-current-state",
+    "weights-updated-in-the-loop-0.01",
+    "scalar-bias-mean",
+    "bias-gradient-mean-of-batch-and-units",
+    "derivative-of-tanh-for-relu",
+    "initial-state-missing",
+    "batch-mean-of-the-weights",
+)
+"""the divergences that make the reference's SimpleRNN the notebook's"""
+
+SIMPLE_RNN_2 = (*SIMPLE_RNN, "input-gradient-one-step-too-far")

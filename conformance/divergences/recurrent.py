@@ -1,0 +1,543 @@
+"""Mistakes in the Elman RNN, forward and backward.
+
+A mistake has two forms where they differ: in the forward pass only, with a hand-written backward that does not
+know of it, and throughout, as automatic differentiation would have it.
+"""
+
+from __future__ import annotations
+
+from conformance.divergences.divergence import Divergence
+from conformance.divergences.patching import Patch
+
+FORWARD = "direction_forward"
+BACKWARD = "direction_backward"
+
+ADD_BIASES = 'bias = params["bias_ih" + suffix] + params["bias_hh" + suffix]'
+BIAS_HH_GRADIENT = 'grads["bias_hh" + suffix] = grads["bias_ih" + suffix].copy()'
+FLIP_INPUT = "direction_input = layer_input[::-1] if direction else layer_input"
+FLIP_OUTPUT = "outputs.append(h[:0:-1] if direction else h[1:])"
+FLIP_D_STATES = "d_states[::-1] if direction else d_states"
+FLIP_D_INPUT = "d_inputs.append(d_x[::-1] if direction else d_x)"
+SLOPE_STEP = "nonlinearity.backward(d_pre_t, slope[t], d_pre_t)"
+RECURRENT_PRODUCT = "d_pre_t.dot(weight_hh, out=d_h)"
+
+
+def _truncated(steps: int) -> Divergence:
+    return Divergence(
+        f"truncated-after-{steps}",
+        f"with the gradient cut off every {steps} step{'s' if steps > 1 else ''}",
+        "Truncated backpropagation through time: no gradient crosses the border between two chunks of the sequence. "
+        "Long dependencies are never learnt, and nothing in the loss shows why.",
+        (
+            Patch(
+                "rnn",
+                RECURRENT_PRODUCT,
+                f"{RECURRENT_PRODUCT}\n        if t and t % {steps} == 0:\n            d_h[...] = 0",
+                BACKWARD,
+            ),
+        ),
+        seen_in=("detach() in a training loop",),
+    )
+
+
+DIVERGENCES = (
+    # ------------------------------------------------------------------------------------------- forward pass
+    Divergence(
+        "weight-hh-transposed",
+        "with weight_hh transposed in the forward pass",
+        "weight_hh is square, so its transpose fits: no shape error says that h W is not h W^T. The backward pass "
+        "uses it the right way round.",
+        (Patch("rnn", "weight_hh.T.copy()", "weight_hh.copy()", FORWARD),),
+        seen_in=("weights loaded from a framework that keeps the transpose",),
+    ),
+    Divergence(
+        "weight-hh-transposed-throughout",
+        "with weight_hh transposed in the forward and the backward pass",
+        "The network is another one, and its gradients are right for it: only the comparison with torch under equal "
+        "weights shows it.",
+        (
+            Patch("rnn", "weight_hh.T.copy()", "weight_hh.copy()", FORWARD),
+            Patch("rnn", "d_pre_t.dot(weight_hh, ", "d_pre_t.dot(weight_hh.T, ", BACKWARD),
+            Patch("rnn", "weight_gradient(d_pre, previous)", "weight_gradient(previous, d_pre)", BACKWARD),
+        ),
+        seen_in=("weights loaded from a framework that keeps the transpose",),
+    ),
+    Divergence(
+        "recurrent-bias-ignored",
+        "without bias_hh in the forward pass",
+        "Where a single bias is kept, loading only bias_ih loses half of torch's; its gradient is still reported.",
+        (Patch("rnn", ADD_BIASES, 'bias = params["bias_ih" + suffix]', FORWARD),),
+        seen_in=("layers with a single bias",),
+    ),
+    Divergence(
+        "recurrent-bias-ignored-throughout",
+        "without bias_hh, its gradient zero",
+        "As automatic differentiation has it when bias_hh takes no part.",
+        (
+            Patch("rnn", ADD_BIASES, 'bias = params["bias_ih" + suffix]', FORWARD),
+            Patch("rnn", BIAS_HH_GRADIENT, f"{BIAS_HH_GRADIENT} * 0", BACKWARD),
+        ),
+        seen_in=("layers with a single bias",),
+    ),
+    Divergence(
+        "input-bias-ignored",
+        "without bias_ih in the forward pass",
+        "The recurrent bias alone.",
+        (Patch("rnn", ADD_BIASES, 'bias = params["bias_hh" + suffix]', FORWARD),),
+    ),
+    Divergence(
+        "recurrent-bias-doubled",
+        "with bias_hh counted twice in the forward pass",
+        "Added once with the bias of the input and once more with the recurrent product.",
+        (Patch("rnn", ADD_BIASES, ADD_BIASES + ' + params["bias_hh" + suffix]', FORWARD),),
+    ),
+    Divergence(
+        "recurrent-bias-doubled-throughout",
+        "with bias_hh counted twice, in its gradient too",
+        "As automatic differentiation has it.",
+        (
+            Patch("rnn", ADD_BIASES, ADD_BIASES + ' + params["bias_hh" + suffix]', FORWARD),
+            Patch("rnn", BIAS_HH_GRADIENT, f"{BIAS_HH_GRADIENT} * 2", BACKWARD),
+        ),
+    ),
+    Divergence(
+        "bias-left-out",
+        "without any bias in the forward pass",
+        "Both biases forgotten.",
+        (Patch("rnn", "pre += bias", "pre += bias * 0", FORWARD),),
+    ),
+    Divergence(
+        "initial-state-ignored",
+        "with zeros in place of h_0 in the forward pass",
+        "A state that is carried from one batch to the next is thrown away.",
+        (Patch("rnn", "h[0] = h_0", "h[0] = h_0 * 0", FORWARD),),
+        seen_in=("layers that always start from zeros",),
+    ),
+    Divergence(
+        "nonlinearity-always-tanh",
+        "with tanh whatever nonlinearity was asked for",
+        "The argument is accepted and ignored.",
+        (
+            Patch(
+                "rnn",
+                "nonlinearity = NONLINEARITIES[model.nonlinearity]",
+                'nonlinearity = NONLINEARITIES["tanh"]',
+                "forward",
+            ),
+            Patch(
+                "rnn",
+                "nonlinearity = NONLINEARITIES[model.nonlinearity]",
+                'nonlinearity = NONLINEARITIES["tanh"]',
+                "backward",
+            ),
+        ),
+    ),
+    Divergence(
+        "nonlinearity-of-the-input-side-only",
+        "with the nonlinearity applied before the recurrent product is added",
+        "h_t = tanh(W x_t + b) + W h_{t-1}: states leave [-1, 1].",
+        (
+            Patch(
+                "rnn",
+                "h_t += recurrent\n        nonlinearity.forward(h_t, h_t)",
+                "nonlinearity.forward(h_t, h_t)\n        h_t += recurrent",
+                FORWARD,
+            ),
+        ),
+    ),
+    Divergence(
+        "tanh-by-exponentials",
+        "with tanh computed as (e^2a - 1) / (e^2a + 1)",
+        "Right on paper. Near 0 the subtraction cancels and loses all relative accuracy; far from 0 the "
+        "exponential overflows and the quotient is NaN.",
+        (
+            Patch(
+                "rnn",
+                "nonlinearity.forward(h_t, h_t)",
+                "if nonlinearity.forward is np.tanh:\n"
+                "            h_t[...] = (np.exp(2 * h_t) - 1) / (np.exp(2 * h_t) + 1)\n"
+                "        else:\n"
+                "            nonlinearity.forward(h_t, h_t)",
+                FORWARD,
+            ),
+        ),
+        seen_in=("textbook implementations of tanh",),
+    ),
+    # ------------------------------------------------------------------------------------ layers and directions
+    Divergence(
+        "reverse-reads-forward",
+        "with the reverse direction reading the sequence forwards, its output still turned round",
+        "The flip of the input is missing.",
+        (Patch("rnn", FLIP_INPUT, "direction_input = layer_input", "forward"),),
+    ),
+    Divergence(
+        "reverse-is-forward",
+        "with the reverse direction running forwards like the other",
+        "Neither flip is there: two forward layers side by side, as automatic differentiation has them.",
+        (
+            Patch("rnn", FLIP_INPUT, "direction_input = layer_input", "forward"),
+            Patch("rnn", FLIP_OUTPUT, "outputs.append(h[1:])", "forward"),
+            Patch("rnn", FLIP_D_STATES, "d_states", "backward"),
+            Patch("rnn", FLIP_D_INPUT, "d_inputs.append(d_x)", "backward"),
+        ),
+    ),
+    Divergence(
+        "reverse-output-not-flipped-back",
+        "with the reverse direction's output left in the order in which it was computed",
+        "output[t] then joins the forward state of step t with the reverse state of step T - 1 - t.",
+        (Patch("rnn", FLIP_OUTPUT, "outputs.append(h[1:])", "forward"),),
+        seen_in=("ONNX' node tests do not notice it",),
+    ),
+    Divergence(
+        "reverse-output-not-flipped-back-throughout",
+        "with the reverse direction's output left in the order of computation, in the backward pass too",
+        "As automatic differentiation has it.",
+        (
+            Patch("rnn", FLIP_OUTPUT, "outputs.append(h[1:])", "forward"),
+            Patch("rnn", FLIP_D_STATES, "d_states", "backward"),
+        ),
+    ),
+    Divergence(
+        "reverse-final-state-from-the-wrong-end",
+        "with h_n of the reverse direction taken from the last step of the sequence",
+        "The reverse direction ends at step 0: output[-1] holds its first state, not its last.",
+        (Patch("rnn", "h_n[index] = h[-1]", "h_n[index] = h[1] if direction else h[-1]", "forward"),),
+        seen_in=("output[-1] used as the summary of a bidirectional layer",),
+    ),
+    Divergence(
+        "reverse-upstream-not-flipped",
+        "with d_output of the reverse direction not turned round in the backward pass",
+        "The gradient of step t reaches the state of step T - 1 - t.",
+        (Patch("rnn", FLIP_D_STATES, "d_states", "backward"),),
+    ),
+    Divergence(
+        "reverse-input-gradient-not-flipped",
+        "with the reverse direction's d_x added in the order of computation",
+        "d_x of step t receives the reverse part of step T - 1 - t.",
+        (Patch("rnn", FLIP_D_INPUT, "d_inputs.append(d_x)", "backward"),),
+    ),
+    Divergence(
+        "reverse-input-gradient-missing",
+        "without the reverse direction's part of d_x",
+        "Each layer's input feeds both directions; its gradient is the sum of both.",
+        (
+            Patch(
+                "rnn",
+                "d_inputs[0] + d_inputs[1] if model.bidirectional",
+                "d_inputs[0] if model.bidirectional",
+                "backward",
+            ),
+        ),
+    ),
+    Divergence(
+        "directions-swapped",
+        "with the parameters of the two directions swapped",
+        "weight_ih_l0_reverse taken for weight_ih_l0 and so on; the gradients are swapped alike.",
+        (
+            Patch(
+                "rnn",
+                "params, model.suffixes[index], direction_input",
+                "params, model.suffixes[index ^ 1 if model.bidirectional else index], direction_input",
+                "forward",
+            ),
+            Patch(
+                "rnn",
+                "                model.suffixes[index],",
+                "                model.suffixes[index ^ 1 if model.bidirectional else index],",
+                "backward",
+            ),
+        ),
+    ),
+    Divergence(
+        "initial-states-in-direction-order",
+        "with h_0 and h_n ordered by direction first, then by layer",
+        "torch's order is layer 0 forward, layer 0 reverse, layer 1 forward, ...",
+        (
+            Patch(
+                "rnn",
+                "return layer * self.num_directions + direction",
+                "return direction * self.num_layers + layer",
+                "RNN.state_index",
+            ),
+            Patch(
+                "rnn",
+                "params, model.suffixes[index], direction_input",
+                "params, model.suffixes[layer * model.num_directions + direction], direction_input",
+                "forward",
+            ),
+            Patch(
+                "rnn",
+                "                model.suffixes[index],\n                cache.inputs[index],\n                cache.states[index],",
+                "                model.suffixes[layer * model.num_directions + direction],\n"
+                "                cache.inputs[layer * model.num_directions + direction],\n"
+                "                cache.states[layer * model.num_directions + direction],",
+                "backward",
+            ),
+        ),
+    ),
+    Divergence(
+        "directions-concatenated-in-reverse-order",
+        "with the reverse direction's features in front of the forward ones",
+        "output[..., :hidden_size] is the forward direction in torch.",
+        (
+            Patch("rnn", "np.concatenate(outputs, axis=-1)", "np.concatenate(outputs[::-1], axis=-1)", "forward"),
+            Patch(
+                "rnn",
+                "direction * hidden_size : (direction + 1) * hidden_size",
+                "(model.num_directions - 1 - direction) * hidden_size : (model.num_directions - direction) * hidden_size",
+                "backward",
+            ),
+        ),
+    ),
+    Divergence(
+        "directions-concatenated-in-reverse-order-forward-only",
+        "with the reverse direction's features in front in the forward pass, but not in the backward pass",
+        "The gradient of each direction's states goes to the other one.",
+        (Patch("rnn", "np.concatenate(outputs, axis=-1)", "np.concatenate(outputs[::-1], axis=-1)", "forward"),),
+    ),
+    Divergence(
+        "layers-detached",
+        "with no gradient from a layer to the one below",
+        "Only the top layer's own gradients are right where d_h_n does not reach the lower ones.",
+        (
+            Patch(
+                "rnn",
+                "d_layer = d_inputs[0] + d_inputs[1] if model.bidirectional else d_inputs[0]",
+                "d_layer = d_inputs[0] + d_inputs[1] if model.bidirectional else d_inputs[0]\n"
+                "        if layer:\n"
+                "            d_layer = np.zeros_like(d_layer)",
+                "backward",
+            ),
+        ),
+    ),
+    # ------------------------------------------------------------------------------------------- backward pass
+    Divergence(
+        "hh-gradient-uses-current-state",
+        "with h_t in place of h_{t-1} in d_weight_hh",
+        "weight_hh multiplies the previous state, so its gradient is d_pre_t^T h_{t-1}. At hand in a backward loop "
+        "is the current one.",
+        (Patch("rnn", "previous = h[:-1]", "previous = h[1:]", BACKWARD),),
+        seen_in=("notebook N1",),
+    ),
+    Divergence(
+        "hh-gradient-without-initial-state",
+        "with zeros in place of h_0 in d_weight_hh",
+        "The first step's previous state is h_0; a loop that starts at the second step leaves its part out.",
+        (
+            Patch(
+                "rnn",
+                "previous = h[:-1]",
+                "previous = h[:-1].copy()\n    previous[0] = 0",
+                BACKWARD,
+            ),
+        ),
+    ),
+    Divergence(
+        "derivative-missing",
+        "without the nonlinearity's derivative",
+        "d_pre_t = d_h_t: gradients are too large, and more so the further back they go.",
+        (Patch("rnn", f"{SLOPE_STEP}\n", "\n", BACKWARD),),
+    ),
+    Divergence(
+        "derivative-from-the-previous-step",
+        "with the derivative taken at h_{t-1} in place of h_t",
+        "An index off by one: the state before the step in place of the one after it.",
+        (Patch("rnn", "nonlinearity.slope(h[1:])", "nonlinearity.slope(h[:-1])", BACKWARD),),
+    ),
+    Divergence(
+        "derivative-without-square",
+        "with 1 - h in place of 1 - h^2 as tanh's derivative",
+        "The square is forgotten.",
+        (Patch("rnn", "slope: Array = h * h", "slope: Array = h * 1", "_tanh_slope"),),
+    ),
+    Divergence(
+        "derivative-of-tanh-for-relu",
+        "with tanh's derivative 1 - h^2 for a ReLU network",
+        "The derivative is written into the layer instead of belonging to the activation.",
+        (
+            Patch("rnn", "return h <= 0", "slope: Array = h * h\n    return 1 - slope", "_relu_slope"),
+            Patch("rnn", "np.copyto(out, 0, where=flat)", "np.multiply(d_h, flat, out=out)", "_relu_backward"),
+            Patch(
+                "notebook",
+                "out[...] = activation.backward(d_h)",
+                "out[...] = d_h * (1 - h_t * h_t)",
+                "_nonlinearity",
+            ),
+        ),
+        seen_in=("notebook N6",),
+    ),
+    Divergence(
+        "relu-passes-gradient-at-zero",
+        "with 1 as ReLU's derivative at exactly 0",
+        "A mask from h >= 0, or the derivative of clamp: also every unit that is switched off passes its gradient, "
+        "since its state is exactly 0.",
+        (Patch("rnn", "return h <= 0", "return h < 0", "_relu_slope"),),
+        seen_in=("TensorFlow's maximum",),
+    ),
+    Divergence(
+        "truncated-at-the-first-step",
+        "without the first step's part of the gradient of h_0",
+        "The loop ends one step early: what the first step hands to h_0 never arrives.",
+        (Patch("rnn", "d_h_0 = d_h\n", "d_h_0 = d_h * 0 + d_pre[0]\n", BACKWARD),),
+    ),
+    _truncated(1),
+    _truncated(10),
+    Divergence(
+        "weight-hh-transposed-in-backward",
+        "with weight_hh transposed in the backward pass",
+        "d_h_{t-1} = d_pre_t W_hh; the transpose fits as well.",
+        (Patch("rnn", "d_pre_t.dot(weight_hh, ", "d_pre_t.dot(weight_hh.T, ", BACKWARD),),
+    ),
+    Divergence(
+        "hh-gradient-transposed",
+        "with d_weight_hh transposed",
+        "h_{t-1}^T d_pre_t in place of d_pre_t^T h_{t-1}: square, so nothing complains.",
+        (Patch("rnn", "weight_gradient(d_pre, previous)", "weight_gradient(previous, d_pre)", BACKWARD),),
+    ),
+    Divergence(
+        "recurrent-bias-gradient-zero",
+        "with the gradient of bias_hh left at zero",
+        "Where one bias is kept, the other never moves: the effective bias learns at half torch's speed.",
+        (Patch("rnn", BIAS_HH_GRADIENT, f"{BIAS_HH_GRADIENT} * 0", BACKWARD),),
+        seen_in=("notebook N7", "Keras", "Flax", "MLX"),
+    ),
+    Divergence(
+        "bias-gradient-of-one-step",
+        "with the bias gradient of the first step only",
+        "Assigned inside the loop instead of added up: the last value written wins.",
+        (Patch("rnn", "d_rows = _rows(d_pre)", "d_rows = _rows(d_pre[:1])", "bias_gradient"),),
+    ),
+    Divergence(
+        "batch-mean",
+        "with the parameters' gradients divided by the batch size",
+        "Whether gradients are sums or means over the batch is the loss' reduction to decide. A layer that divides "
+        "as well changes the learning rate with the batch.",
+        (
+            Patch("rnn", "d_rows.T.dot(rows)", "d_rows.T.dot(rows) / d_pre.shape[-2]", "weight_gradient"),
+            Patch(
+                "rnn",
+                "np.ones_like(d_rows, shape=(len(d_rows),)).dot(d_rows)",
+                "np.ones_like(d_rows, shape=(len(d_rows),)).dot(d_rows) / d_pre.shape[-2]",
+                "bias_gradient",
+            ),
+        ),
+    ),
+    Divergence(
+        "initial-state-gradient-dropped",
+        "with a gradient of zero for h_0",
+        "h_0 is an input with a gradient: stateful training and learnt initial states need it.",
+        (Patch("rnn", "d_h_0 = d_h\n", "d_h_0 = d_h * 0\n", BACKWARD),),
+    ),
+    Divergence(
+        "initial-state-missing",
+        "with h_0 always zero and no gradient for it",
+        "The layer has no initial state at all.",
+        (
+            Patch("rnn", "h[0] = h_0", "h[0] = h_0 * 0", FORWARD),
+            Patch("rnn", "d_h_0 = d_h\n", "d_h_0 = d_h * 0\n", BACKWARD),
+        ),
+        seen_in=("notebook N8",),
+    ),
+    Divergence(
+        "first-upstream-dropped",
+        "without the gradient on the first step's output",
+        "A backward loop that stops one step early.",
+        (Patch("rnn", "d_pre = d_states.copy()", "d_pre = d_states.copy()\n    d_pre[0] = 0", BACKWARD),),
+    ),
+    Divergence(
+        "last-upstream-dropped",
+        "without the gradient on the last step's output",
+        "A backward loop that starts one step late.",
+        (Patch("rnn", "d_pre = d_states.copy()", "d_pre = d_states.copy()\n    d_pre[-1] = 0", BACKWARD),),
+    ),
+    Divergence(
+        "only-last-upstream",
+        "with the gradient on the last step's output only",
+        "As if only the last step had left the layer.",
+        (Patch("rnn", "d_pre = d_states.copy()", "d_pre = d_states.copy()\n    d_pre[:-1] = 0", BACKWARD),),
+    ),
+    Divergence(
+        "final-state-gradient-ignored",
+        "without the gradient on h_n",
+        "h_n is an output of its own, besides being the last step of output.",
+        (Patch("rnn", "d_h = d_h_n.copy()", "d_h = d_h_n * 0", BACKWARD),),
+    ),
+    Divergence(
+        "final-state-gradient-ignored-forward",
+        "without the gradient on h_n of the forward direction",
+        "Only the reverse direction takes it up.",
+        (
+            Patch(
+                "rnn",
+                "                d_h_n[index],",
+                "                d_h_n[index] if direction else d_h_n[index] * 0,",
+                "backward",
+            ),
+        ),
+    ),
+    Divergence(
+        "final-state-gradient-ignored-reverse",
+        "without the gradient on h_n of the reverse direction",
+        "Only the forward direction takes it up.",
+        (
+            Patch(
+                "rnn",
+                "                d_h_n[index],",
+                "                d_h_n[index] * 0 if direction else d_h_n[index],",
+                "backward",
+            ),
+        ),
+    ),
+    Divergence(
+        "final-state-gradient-of-the-top-layer-only",
+        "without the gradient on h_n of the lower layers",
+        "Every layer has its own h_n.",
+        (
+            Patch(
+                "rnn",
+                "                d_h_n[index],",
+                "                d_h_n[index] if layer == model.num_layers - 1 else d_h_n[index] * 0,",
+                "backward",
+            ),
+        ),
+    ),
+    # ----------------------------------------------------------------------------------------------- precision
+    Divergence(
+        "states-in-float32",
+        "with the states rounded to float32",
+        "A buffer allocated in float32, or an operation that silently computes there: 1e-7, a billion times the "
+        "rounding error of float64.",
+        (
+            Patch(
+                "rnn",
+                "nonlinearity.forward(h_t, h_t)",
+                "nonlinearity.forward(h_t, h_t)\n        h_t[...] = h_t.astype(np.float32)",
+                FORWARD,
+            ),
+        ),
+        seen_in=("notebook N20", "Keras on the torch backend"),
+        precision=True,
+    ),
+    Divergence(
+        "gradients-accumulated-in-float32",
+        "with the weights' gradients accumulated in float32",
+        "Only the sums are narrow: states and input gradients are right to the last bit.",
+        (
+            Patch(
+                "rnn",
+                "d_rows.T.dot(rows)",
+                "d_rows.astype(np.float32).T.dot(rows.astype(np.float32)).astype(d_pre.dtype)",
+                "weight_gradient",
+            ),
+        ),
+        precision=True,
+    ),
+    Divergence(
+        "biases-swapped",
+        "with bias_ih and bias_hh swapped",
+        "The two biases enter as their sum.",
+        (Patch("rnn", ADD_BIASES, 'bias = params["bias_hh" + suffix] + params["bias_ih" + suffix]', FORWARD),),
+        equivalent="The biases occur only in their sum, and floating-point addition is commutative: outputs are equal to "
+        "the last bit, and both gradients are the same sum.",
+    ),
+)

@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conformance import cases, log
+from conformance.implementation import load
+from conformance.log import Log, LogError
+from tests.reports.logs import CHECKS, made_log
+
+Lines = list[dict[str, Any]]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    where = tmp_path / "results.jsonl"
+    log.write(where, made_log())
+    return where
+
+
+def _lines(path: Path) -> Lines:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_log_is_read_as_it_was_written(path: Path) -> None:
+    original, read = made_log(), log.read(path)
+    assert read.header == original.header
+    assert read.footer == original.footer
+    assert [dataclasses.asdict(check) for check in read.checks] == [dataclasses.asdict(check) for check in CHECKS]
+
+
+def test_it_is_a_header_a_line_per_check_and_a_footer_with_counts(path: Path) -> None:
+    header, *checks, footer = _lines(path)
+    assert (header["type"], header["schema"]) == ("header", 1)
+    assert [entry["type"] for entry in checks] == ["check"] * len(CHECKS)
+    assert {"case", "family", "suite", "array", "dtype", "verdict", "tolerance", "error", "place", "reason"} <= set(
+        checks[0]
+    )
+    assert footer["type"] == "footer"
+    assert footer["checks"] == len(CHECKS) == sum(footer["counts"].values())
+
+
+def test_what_is_not_finite_survives_strict_json(path: Path) -> None:
+    values = {"actual": [1.0, math.nan, math.inf, [-math.inf]]}
+    check = dataclasses.replace(CHECKS[0], error=math.inf, ratio=math.inf, tolerance=-math.inf, values=values)
+    checks = [check, *CHECKS[1:]]
+    log.write(path, Log(made_log().header, checks, log.footer(checks, 1.0, 0.5)))
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    for line in path.read_text().splitlines():
+        json.loads(line, parse_constant=refuse)
+    read = log.read(path).checks[0]
+    assert (read.error, read.ratio, read.tolerance) == (math.inf, math.inf, -math.inf)
+    assert read.values is not None
+    assert np.array_equal(np.hstack(read.values["actual"]), [1.0, math.nan, math.inf, -math.inf], equal_nan=True)
+
+
+def test_the_header_says_what_was_run() -> None:
+    selected = cases.select(globs=["core/rnn/small"])
+    header = log.header(["conformance", "run"], load("numpy"), selected)
+    assert json.loads(json.dumps(header)) == header
+    assert header["versions"].keys() == {"python", "numpy", "torch", "suite"}
+    assert header["torch_is_pinned"] == header["versions"]["torch"].startswith("2.13.0")
+    assert set(header["cases"]) == {case.id for case in selected}
+    assert header["cases"][selected[0].id]["config"] == selected[0].config
+    assert header["blas"]
+    assert header["processor"]["features"]
+    assert header["longdouble_bits"] >= 53
+
+
+# ------------------------------------------------------------------------------------------------ refused
+
+
+def _without_footer(lines: Lines) -> Lines:
+    return lines[:-1]
+
+
+def _footer_in_the_middle(lines: Lines) -> Lines:
+    return [*lines[:2], lines[-1], *lines[2:-1]]
+
+
+def _changed(index: int, **entries: Any) -> Callable[[Lines], Lines]:
+    def change(lines: Lines) -> Lines:
+        lines[index] |= entries
+        return lines
+
+    return change
+
+
+def _removed(index: int, key: str) -> Callable[[Lines], Lines]:
+    def change(lines: Lines) -> Lines:
+        del lines[index][key]
+        return lines
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_without_footer, r"is incomplete: it has no footer, so its run did not end; run again"),
+        (_footer_in_the_middle, r"is incomplete: it has no footer"),
+        (lambda lines: [lines[0]], r"is incomplete: it has no footer"),
+        (lambda lines: lines[1:], r"is no results log: expected a header in its first line"),
+        (lambda lines: [], r"is no results log: expected a header in its first line"),
+        (lambda lines: [lines[0], *lines[2:]], r"is incomplete: checks \d+, its footer has \d+"),
+        (lambda lines: [*lines[:-2], lines[-3], lines[-1]], r"is incomplete: (cases|counts) "),
+        (_changed(-1, checks=1), r"is incomplete: checks \d+, its footer has 1"),
+        (_changed(-1, cases=99), r"is incomplete: cases \d+, its footer has 99"),
+        # a verdict that was edited, or a footer that counts something else
+        (_changed(2, verdict="agrees"), r"is incomplete: counts "),
+        (_changed(-1, counts={"agrees": 9}), r"is incomplete: counts "),
+        (_changed(0, schema=2), r"has schema 2, expected 1"),
+        (_changed(0, schema=None), r"has schema None, expected 1"),
+        (_removed(3, "verdict"), r"a line is no check: 'verdict'"),
+        (_removed(0, "versions"), r"is damaged: its header has no versions"),
+        (_removed(0, "cases"), r"is damaged: its header has no cases"),
+        (_changed(0, cases={}), r"is damaged: its header has no entry for some case"),
+        (lambda lines: [lines[0], lines[0], *lines[2:]], r"a line is no check: 'case'"),
+    ],
+)
+def test_a_log_that_is_not_whole_is_refused(path: Path, change: Callable[[Lines], Lines], message: str) -> None:
+    path.write_text("".join(json.dumps(line) + "\n" for line in change(_lines(path))))
+    with pytest.raises(LogError, match=message) as refusal:
+        log.read(path)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("length", [0.2, 0.5, 0.9, 0.999])
+def test_a_log_cut_short_anywhere_is_refused(path: Path, length: float) -> None:
+    text = path.read_text()
+    path.write_text(text[: int(len(text) * length)])
+    with pytest.raises(LogError, match=r"not JSON; the log is damaged or no results log|it has no footer"):
+        log.read(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"# a page, not a log\n", r"line 1: not JSON"),
+        (b"[1, 2]\n", r"line 1: expected a JSON object"),
+        (b"", r"is no results log"),
+        (b"\xff\xfe\x00", r"cannot read .*utf-8"),
+        (b'{"type": "header"}\n', r"has schema None"),
+    ],
+)
+def test_another_file_is_refused(path: Path, content: bytes, message: str) -> None:
+    path.write_bytes(content)
+    with pytest.raises(LogError, match=message):
+        log.read(path)
+
+
+def test_a_file_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    for missing in (tmp_path / "no.jsonl", tmp_path):
+        with pytest.raises(LogError, match="cannot read "):
+            log.read(missing)
+
+
+# --------------------------------------------------------------------------------------------- failed writes
+
+
+@pytest.mark.parametrize(("target", "name"), [(os, "replace"), (os, "chmod"), (Path, "write_text")])
+def test_a_write_that_fails_leaves_the_old_file_and_no_other(
+    path: Path, target: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = path.read_bytes()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(target, name, full)
+        with pytest.raises(OSError, match="No space left"):
+            log.write(path, made_log())
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_log_that_cannot_be_encoded_leaves_the_old_file(path: Path) -> None:
+    before = path.read_bytes()
+    broken = dataclasses.replace(CHECKS[0], values={"actual": object()})
+    with pytest.raises(TypeError):
+        log.write(path, Log(made_log().header, [broken], made_log().footer))
+    assert path.read_bytes() == before
+
+
+def test_a_link_stays_a_link_and_a_pipe_is_written_to(tmp_path: Path) -> None:
+    """Replacing whatever is there would turn a device into a file."""
+    target, link, pipe = tmp_path / "target", tmp_path / "link", tmp_path / "pipe"
+    target.write_text("old")
+    link.symlink_to(target)
+    log.write_text(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    log.write_text(pipe, "text")
+    assert os.read(reader, 100) == b"text"
+    os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_a_new_file_has_the_usual_permissions(path: Path) -> None:
+    mask = os.umask(0o027)
+    try:
+        log.write_text(path, "text")
+    finally:
+        os.umask(mask)
+    assert path.stat().st_mode & 0o777 == 0o640

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import dataclasses
+
+from reports import terminal
+from tests.reports.logs import CHECKS, RNN, made_log
+
+
+def test_headline_example_families_failures_and_skips_in_this_order() -> None:
+    text = terminal.render(made_log())
+    parts = [
+        "my_rnn.py against torch 2.13.0+cpu: 6 cases, 11 checks: 4 agree, 3 diverge, 1 errored, 3 skipped",
+        "The documented example: state after its three steps",
+        "0       0.79494228  0.794942279042",
+        "rnn               3         8        3          3          0          2",
+        f"diverges   {RNN}",
+        "not implemented: no function named linear",
+    ]
+    places = [text.index(part) for part in parts]
+    assert places == sorted(places)
+
+
+def test_a_long_list_of_failures_is_cut_and_says_so() -> None:
+    failing = [dataclasses.replace(CHECKS[3], array=f"array{n}") for n in range(terminal.MOST_FAILURES + 3)]
+    text = terminal.render(made_log(failing))
+    assert f"array{terminal.MOST_FAILURES - 1} " in text
+    assert f"array{terminal.MOST_FAILURES} " not in text
+    assert "... and 3 more, all in the report" in text
+    exactly = terminal.render(made_log(failing[: terminal.MOST_FAILURES]))
+    assert "more, all in the report" not in exactly
+
+
+def test_when_all_agrees_there_are_no_further_tables() -> None:
+    text = terminal.render(made_log([check for check in CHECKS if check.verdict == "agrees"]))
+    assert "skipped in" not in text
+    assert "verdict" not in text
+
+
+def test_when_all_was_skipped_it_says_that_nothing_was_compared() -> None:
+    text = terminal.render(made_log([check for check in CHECKS if check.verdict == "skipped"]))
+    assert "nothing was compared" in text.splitlines()[0]
+    assert "inadmissible: chaotic" in text
+
+
+def test_remarks_follow_the_headline() -> None:
+    lines = terminal.render(made_log(torch_is_pinned=False)).splitlines()
+    assert lines[2].startswith("torch 2.13.0+cpu computed the expectation")
