@@ -87,15 +87,16 @@ def run_command(
         raise _Refused(f"cannot write to {out}: {error.strerror}, expected a folder") from None
     header = log.header(log.command_line(), loaded, selected)
 
-    checks, torch_seconds = [], 0.0
-    judged = run.judge_all(selected, implementation)
+    results = run.judge_all(selected, implementation)
     with click.progressbar(
-        judged, length=len(selected), label="cases", file=sys.stderr, hidden=not sys.stderr.isatty()
-    ) as results:
-        for result in results:
-            checks += result.checks
-            torch_seconds += result.torch_seconds
-    complete = log.Log(header, checks, log.footer(checks, time.perf_counter() - started, torch_seconds))
+        results, length=len(selected), label="cases", file=sys.stderr, hidden=not sys.stderr.isatty()
+    ) as progress:
+        judged = list(progress)
+    diagnoses = run.diagnose_all(selected, judged, loaded.precision)
+    checks = log.with_diagnoses([check for result in judged for check in result.checks], diagnoses)
+    torch_seconds = sum(result.torch_seconds for result in judged)
+    footer = log.footer(checks, diagnoses, seconds=time.perf_counter() - started, torch_seconds=torch_seconds)
+    complete = log.Log(header, checks, footer)
     try:
         log.write(out / RESULTS, complete)
         log.write_text(out / REPORT, markdown.render(complete))

@@ -68,6 +68,8 @@ class Diagnosis:
     diverging: int
     complete: bool
     """whether they explain every case, the agreeing ones too"""
+    cases: tuple[str, ...] = ()
+    """the diverging cases that they explain"""
 
 
 @dataclass
@@ -113,6 +115,7 @@ class Search:
             len(explained) if kept else 0,
             len(diverging),
             bool(whole) and len(explained) == len(diverging),
+            tuple(seen.case.id for seen in explained) if kept else (),
         )
 
     def _difficulty(self, seen: Observation) -> tuple[int, int]:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +21,9 @@ from threadpoolctl import threadpool_info
 
 from conformance.case import Case
 from conformance.compare import Check, Verdict
+from conformance.diagnose import Diagnosis
+from conformance.divergences import by_id
+from conformance.divergences.patching import diff
 from conformance.implementation import Implementation
 
 SCHEMA = 1
@@ -78,16 +81,43 @@ def _cpu_features() -> list[str]:
     return [*extensions.get("baseline", []), *extensions.get("found", [])]
 
 
-def footer(checks: Sequence[Check], seconds: float, torch_seconds: float) -> dict[str, Any]:
-    """The counts that make a log complete, and where the time went."""
+def with_diagnoses(checks: Sequence[Check], diagnoses: Iterable[Diagnosis]) -> list[Check]:
+    """The checks, those that diverge in a case that a diagnosis explains with its first set of divergences."""
+    explained = {case: " + ".join(found.sets[0]) for found in diagnoses if found.sets for case in found.cases}
+    return [
+        replace(check, diagnosis=explained[check.case])
+        if check.verdict == "diverges" and check.case in explained
+        else check
+        for check in checks
+    ]
+
+
+def footer(
+    checks: Sequence[Check], diagnoses: Iterable[Diagnosis] = (), *, seconds: float, torch_seconds: float
+) -> dict[str, Any]:
+    """The counts that make a log complete, what explains its divergences, and where the time went."""
     counts = Counter(check.verdict for check in checks)
     return {
         "type": "footer",
         "cases": len({check.case for check in checks}),
         "checks": len(checks),
         "counts": {verdict: counts[verdict] for verdict in VERDICTS},
+        "diagnoses": [_diagnosis(found) for found in diagnoses],
         "seconds": round(seconds, 3),
         "torch_seconds": round(torch_seconds, 3),
+    }
+
+
+def _diagnosis(found: Diagnosis) -> dict[str, Any]:
+    sets = [[by_id()[name] for name in names] for names in found.sets]
+    return asdict(found) | {
+        "sets": [
+            [
+                {"id": known.id, "title": known.title, "seen_in": list(known.seen_in), "diff": diff(known.patches)}
+                for known in members
+            ]
+            for members in sets
+        ]
     }
 
 

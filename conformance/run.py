@@ -16,9 +16,10 @@ from conformance import cache
 from conformance.adapters import reference
 from conformance.case import Case
 from conformance.compare import Check, Judge
+from conformance.diagnose import Diagnosis, Observation, Search
 from conformance.implementation import Implementation, load
 from conformance.tolerance import Precision, Simulation
-from conformance.trace import NotATraceError, as_trace
+from conformance.trace import NotATraceError, Trace, as_trace
 
 CASES_PER_PROCESS = 25
 """a second process has to import torch first, which fewer cases do not repay"""
@@ -29,6 +30,8 @@ class Judged(NamedTuple):
 
     checks: list[Check]
     torch_seconds: float
+    actual: Trace | None = None
+    """what the implementation gave, if anything of it diverges"""
 
 
 def judge_all(cases: Sequence[Case], implementation: str) -> Iterator[Judged]:
@@ -72,7 +75,54 @@ def judge(case: Case, implementation: Implementation) -> Judged:
             name: value.astype(expected[name].dtype) if name in expected and value.dtype == declared else value
             for name, value in actual.items()
         }
-    return Judged(list(verdicts.checks(actual)), torch_seconds)
+    checks = list(verdicts.checks(actual))
+    diverges = any(check.verdict == "diverges" for check in checks)
+    return Judged(checks, torch_seconds, actual if diverges else None)
+
+
+def diagnose_all(cases: Sequence[Case], judged: Sequence[Judged], precision: str | None) -> list[Diagnosis]:
+    """What explains the divergences of each family that has any, in float64 where there are cases in it."""
+    diverging = [(case, result) for case, result in zip(cases, judged, strict=True) if result.actual is not None]
+    searches = []
+    for family in dict.fromkeys(case.family for case, _ in diverging):
+        dtype = max((case.dtype for case, _ in diverging if case.family == family), key=lambda dtype: dtype.itemsize)
+        seen = [
+            Seen(case, result.actual, [check.array for check in result.checks if check.verdict == "agrees"])
+            for case, result in zip(cases, judged, strict=True)
+            if case.family == family and case.dtype == dtype
+        ]
+        searches.append((family, seen, precision or str(dtype)))
+    if len(searches) <= 1:
+        return [_diagnose(*search) for search in searches]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(_cores(), len(searches)), context) as pool:
+        return list(pool.map(_diagnose, *zip(*searches, strict=True)))
+
+
+class Seen(NamedTuple):
+    """A case as it was judged, for a diagnosis."""
+
+    case: Case
+    actual: Trace | None
+    agreeing: list[str | None]
+
+
+def _diagnose(family: str, seen: Sequence[Seen], precision: str) -> Diagnosis:
+    observations = []
+    for case, actual, agreeing in seen:
+        with np.errstate(all="ignore"):
+            right = {name: np.asarray(value) for name, value in getattr(reference, family)(case).items()}
+        if actual is None:  # all that was given agrees: the reference stands for it
+            given = {name: right[name] for name in right if name in agreeing}
+        else:
+            given = {
+                name: np.asarray(actual[name]).astype(right[name].dtype)
+                for name in right
+                if name in actual and actual[name].shape == right[name].shape
+            }
+        if given:
+            observations.append(Observation(case, given, actual is not None))
+    return Search(family, observations, Precision.of(np.dtype(precision))).diagnose()
 
 
 class _CachedJudge(Judge):

@@ -42,6 +42,7 @@ def render(log: Log) -> str:
             ["verdict", "case", "array", WORST[0], "place", "reason"],
             summary.failures(log),
         ),
+        _diagnosis(log),
         _section(
             "What was skipped",
             "Skipped is never a pass.",
@@ -60,6 +61,15 @@ def render(log: Log) -> str:
         _section("Versions and environment", "", ["", ""], summary.environment(log)),
     ]
     return "\n".join(section for section in sections if section)
+
+
+def _diagnosis(log: Log) -> str:
+    """What the divergences are, with the patches that turn the reference into them."""
+    found = summary.diagnoses(log)
+    if not found:
+        return ""
+    parts = ["## Diagnosis\n", *(f"{text}\n" for text in found)]
+    return "\n".join([*parts, *(f"```diff\n{patch}\n```\n" for patch in summary.diffs(log))])
 
 
 def _section(title: str, text: str, headers: Sequence[str], rows: Sequence[Row]) -> str:

@@ -138,6 +138,44 @@ def failures(log: Log) -> list[Row]:
     ]
 
 
+def diagnoses(log: Log) -> list[str]:
+    """What explains each family's divergences, in words and as diffs; that nothing known does is said too."""
+    return [_diagnosis(log, found) for found in log.footer["diagnoses"]]
+
+
+def _diagnosis(log: Log, found: dict[str, Any]) -> str:
+    checks = [check for check in log.checks if check.family == found["family"]]
+    diverging = [check for check in checks if check.verdict == "diverges"]
+    cases = f"{found['explained']} of {found['diverging']} diverging cases"
+    if not found["sets"]:
+        lines = [f"{found['family']}: no known divergence gives these results."]
+    elif found["complete"]:
+        lines = [f"{found['family']}: explained ({cases}, and every case that agrees)."]
+    else:
+        lines = [f"{found['family']}: explained in part ({cases}); something else differs too."]
+    for number, members in enumerate(found["sets"]):
+        lines.append("Equally well:" if number else "Your result is what you get")
+        for member in members:
+            seen_in = f"; seen in: {', '.join(member['seen_in'])}" if member["seen_in"] else ""
+            lines.append(f"  - {member['title']} ({member['id']}{seen_in})")
+    first = next((check for check in diverging if check.place), None)
+    if first:
+        lines.append(f"First wrong: {first.array} of {first.case}, at {first.place}.")
+    wrong = {check.array for check in diverging}
+    right = dict.fromkeys(check.array for check in checks if check.verdict == "agrees" and check.array not in wrong)
+    if right and not found["complete"]:
+        lines.append(
+            f"Right in every case: {', '.join(map(str, list(right)[:12]))}{', ...' if len(right) > 12 else ''}."
+        )
+    return "\n".join(lines)
+
+
+def diffs(log: Log) -> list[str]:
+    """The patches of every divergence that a diagnosis names."""
+    members = [member for found in log.footer["diagnoses"] for group in found["sets"] for member in group]
+    return list(dict.fromkeys(member["diff"] for member in members))
+
+
 def skipped(log: Log) -> list[Row]:
     """Per family and reason: the number of checks, and of cases left out as a whole."""
     groups: dict[tuple[str, str], list[Check]] = {}

@@ -8,6 +8,8 @@ from conformance.log import Log
 from reports import summary
 
 MOST_FAILURES = 12
+MOST_DIFFS = 60
+"""lines of patches"""
 
 
 def render(log: Log) -> str:
@@ -33,6 +35,10 @@ def render(log: Log) -> str:
         )
         more = len(failures) - MOST_FAILURES
         parts.append(table + (f"\n... and {more} more, all in the report" if more > 0 else ""))
+    parts += summary.diagnoses(log)
+    patches = "\n".join(summary.diffs(log)).splitlines()
+    if patches:
+        parts.append("\n".join(patches[:MOST_DIFFS] + ["..."] * (len(patches) > MOST_DIFFS)))
     skipped = summary.skipped(log)
     if skipped:
         parts.append(tabulate(skipped, ["skipped in", "why", "cases", "arrays"], tablefmt="simple"))

@@ -3,8 +3,11 @@
 patching.py     how a divergence changes the running reference
 recurrent.py    the Elman RNN
 notebook.py     a learner's notebook as written: its own mistakes, and which of the others it makes
-optimizers.py   algorithms and other frameworks' dialects of them
-layers.py       linear layer, activations, losses, initializers
+optimizers.py   SGD, Adagrad, RMSprop, and other frameworks' dialects of them
+adam.py         Adam and AdamW
+layers.py       linear layer and activations
+losses.py       mean squared error and cross-entropy
+initializers.py bounds, deviations, fans and gains
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
-from conformance.divergences import layers, notebook, optimizers, patching, recurrent
+from conformance.divergences import adam, initializers, layers, losses, notebook, optimizers, patching, recurrent
 from conformance.divergences.divergence import Divergence
 
 __all__ = ["Divergence", "applied", "by_id", "catalogue"]
@@ -22,7 +25,8 @@ __all__ = ["Divergence", "applied", "by_id", "catalogue"]
 @cache
 def catalogue() -> tuple[Divergence, ...]:
     """Every known divergence."""
-    return (*recurrent.DIVERGENCES, *notebook.DIVERGENCES, *optimizers.DIVERGENCES, *layers.DIVERGENCES)
+    modules = (recurrent, notebook, optimizers, adam, layers, losses, initializers)
+    return tuple(divergence for module in modules for divergence in module.DIVERGENCES)
 
 
 @cache

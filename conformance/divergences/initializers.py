@@ -10,9 +10,7 @@ KAIMING = "kaiming_normal_std"
 GAIN = "return _GAINS[nonlinearity]"
 
 
-def _initializer(
-    id: str, title: str, note: str, function: str, correct: str, wrong: str, *seen_in: str
-) -> Divergence:
+def _initializer(id: str, title: str, note: str, function: str, correct: str, wrong: str, *seen_in: str) -> Divergence:
     return Divergence(id, title, note, (Patch("initializers", correct, wrong, function),), seen_in)
 
 

@@ -146,11 +146,7 @@ TANH: tuple[Divergence, ...] = (
         "tanh-from-exp-x",
         "with tanh computed as (e^x - e^-x) / (e^x + e^-x)",
         "Right on paper. Near 0 the subtraction cancels, and far from 0, on both sides, it is inf / inf.",
-        (
-            Patch(
-                "activations", "np.tanh(x)", "(np.exp(x) - np.exp(-x)) / (np.exp(x) + np.exp(-x))", "tanh"
-            ),
-        ),
+        (Patch("activations", "np.tanh(x)", "(np.exp(x) - np.exp(-x)) / (np.exp(x) + np.exp(-x))", "tanh"),),
         seen_in=("textbook implementations of tanh",),
     ),
     Divergence(

@@ -18,9 +18,7 @@ LOG_SOFTMAX = "shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))"
 
 def _divisor(id: str, title: str, note: str, wrong: str, *seen_in: str) -> Divergence:
     """What the mean over class indices divides by, in both passes."""
-    return Divergence(
-        f"cross-entropy-{id}", title, note, (Patch("losses", "chosen.sum()", wrong, TARGETS),), seen_in
-    )
+    return Divergence(f"cross-entropy-{id}", title, note, (Patch("losses", "chosen.sum()", wrong, TARGETS),), seen_in)
 
 
 MSE: tuple[Divergence, ...] = (
@@ -142,7 +140,11 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
         "cross-entropy-log-of-softmax",
         "with the logarithm of softmax in place of log softmax",
         "A probability below 1e-308 is 0, and its loss infinite, where log softmax has the exact value.",
-        (Patch("losses", LOG_SOFTMAX, "np.log(np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True))", TARGETS),),
+        (
+            Patch(
+                "losses", LOG_SOFTMAX, "np.log(np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True))", TARGETS
+            ),
+        ),
     ),
     Divergence(
         "cross-entropy-log-of-p-plus-1e-7",
@@ -173,8 +175,7 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
             Patch(
                 "losses",
                 LOG_P,
-                "np.where(q.skip, np.zeros_like(log_p), "
-                "np.log(np.minimum(np.maximum(np.exp(log_p), 1e-7), 1 - 1e-7)))",
+                "np.where(q.skip, np.zeros_like(log_p), np.log(np.minimum(np.maximum(np.exp(log_p), 1e-7), 1 - 1e-7)))",
                 FORWARD,
             ),
             Patch(
@@ -214,7 +215,9 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
         "The option is accepted and does nothing.",
         (
             Patch(
-                "losses", "class_weight = weight.reshape(per_class)", "class_weight = np.ones_like(scores, shape=per_class)",
+                "losses",
+                "class_weight = weight.reshape(per_class)",
+                "class_weight = np.ones_like(scores, shape=per_class)",
                 TARGETS,
             ),
         ),

@@ -121,7 +121,10 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "The velocity is kept but never used.",
         (
             Patch(
-                "optim", "direction = grad + self.momentum * buffer if self.nesterov else buffer", "direction = grad", SGD
+                "optim",
+                "direction = grad + self.momentum * buffer if self.nesterov else buffer",
+                "direction = grad",
+                SGD,
             ),
         ),
     ),
@@ -341,7 +344,14 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "rmsprop-mean-square-starts-at-1",
         "with RMSprop's mean square starting at 1",
         "torch starts at 0. First steps are much smaller, as if large gradients had gone before.",
-        (Patch("optim", '"square_avg": np.zeros_like(param)', '"square_avg": np.ones_like(param)', "RMSprop.first_state"),),
+        (
+            Patch(
+                "optim",
+                '"square_avg": np.zeros_like(param)',
+                '"square_avg": np.ones_like(param)',
+                "RMSprop.first_state",
+            ),
+        ),
         seen_in=("TensorFlow v1", "autograd"),
     ),
     Divergence(

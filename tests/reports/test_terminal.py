@@ -11,8 +11,8 @@ def test_headline_example_families_failures_and_skips_in_this_order() -> None:
     parts = [
         "my_rnn.py against torch 2.13.0+cpu: 6 cases, 11 checks: 4 agree, 3 diverge, 1 errored, 3 skipped",
         "The documented example: state after its three steps",
-        "0       0.79494228  0.794942279042",
-        "rnn               3         8        3          3          0          2",
+        "0       0.79494228  0.794942279042  0.794942279043",
+        "rnn              3         8        3          3          0          2",
         f"diverges   {RNN}",
         "not implemented: no function named linear",
     ]
