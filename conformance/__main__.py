@@ -7,6 +7,6 @@ from pathlib import Path
 if not sys.flags.safe_path and Path(sys.path[0]) != Path(__file__).parents[1]:
     sys.path.append(sys.path.pop(0))
 
-from conformance.cli import main  # noqa: E402
+from conformance.cli import main
 
 main()

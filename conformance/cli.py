@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import Any, NoReturn, TypeVar, get_args
 
 import click
 from tabulate import tabulate
 
-from conformance import cases, log, run
+from conformance import cases, explain, kill, log, run
 from conformance.case import DTYPES, FAMILIES, Case, Level
+from conformance.divergences import by_id, catalogue
+from conformance.divergences.notebook import SIMPLE_RNN, SIMPLE_RNN_2
 from conformance.implementation import REFERENCE, ImplementationError, load
-from reports import markdown, terminal
+from reports import kill_matrix, markdown, teaching, terminal
+from reports.tables import github
 
 RESULTS = "results.jsonl"
 REPORT = "REPORT.md"
+KILL_MATRIX = "KILL-MATRIX.md"
+
+Result = TypeVar("Result")
 
 
 class _Refused(Exception):
@@ -47,6 +54,15 @@ def _filters(command: Any) -> Any:
     return command
 
 
+_out_folder = click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("conformance-results"),
+    show_default=True,
+    help="Folder for results.",
+)
+
+
 @click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="recurrent-conformance", prog_name="conformance")
 def cli() -> None:
@@ -56,13 +72,7 @@ def cli() -> None:
 @cli.command("run")
 @click.argument("implementation", default=REFERENCE)
 @_filters
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("conformance-results"),
-    show_default=True,
-    help="Folder for results.",
-)
+@_out_folder
 @click.option(
     "--require",
     "required",
@@ -81,27 +91,22 @@ def run_command(
     started = time.perf_counter()
     selected = _select(level=level, **filters)
     loaded = load(implementation)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _Refused(f"cannot write to {out}: {error.strerror}, expected a folder") from None
+    _make_folder(out)
     header = log.header(log.command_line(), loaded, selected)
 
-    results = run.judge_all(selected, implementation)
-    with click.progressbar(
-        results, length=len(selected), label="cases", file=sys.stderr, hidden=not sys.stderr.isatty()
-    ) as progress:
+    with _progress(run.judge_all(selected, implementation), len(selected)) as progress:
         judged = list(progress)
     diagnoses = run.diagnose_all(selected, judged, loaded.precision)
     checks = log.with_diagnoses([check for result in judged for check in result.checks], diagnoses)
     torch_seconds = sum(result.torch_seconds for result in judged)
     footer = log.footer(checks, diagnoses, seconds=time.perf_counter() - started, torch_seconds=torch_seconds)
     complete = log.Log(header, checks, footer)
+    report = markdown.render(complete)
     try:
         log.write(out / RESULTS, complete)
-        log.write_text(out / REPORT, markdown.render(complete))
     except OSError as error:
         raise _Refused(f"cannot write to {out}: {error.strerror}") from None
+    _write(out / REPORT, report)
 
     missing = sorted({check.family for check in checks if check.verdict == "skipped"} & set(required))
     absent = sorted(set(required) - {check.family for check in checks})
@@ -132,10 +137,97 @@ def report_command(results: Path, out: Path | None) -> None:
     if out is None:
         click.echo(text, nl=False)
         return
+    _write(out, text)
+
+
+@cli.command("kill-matrix")
+@_filters
+@_out_folder
+@click.option("--onnx", is_flag=True, help="Count what the ONNX node tests catch of the same divergences as well.")
+def kill_matrix_command(out: Path, onnx: bool, level: Level, **filters: Sequence[str]) -> None:
+    """Show which case catches which known divergence, and write KILL-MATRIX.md.
+
+    Exit code 1 if one is caught by no case.
+    """
+    selected = [case for case in _select(level=level, **filters) if filters["dtypes"] or str(case.dtype) == "float64"]
+    _make_folder(out)
+    comparison = onnx_node_tests.comparison() if onnx else ""
+    with _progress(kill.kills(selected), len(selected)) as progress:
+        kills = [found for of_case in progress for found in of_case]
+    divergences = catalogue()
+    _write(out / KILL_MATRIX, kill_matrix.render(selected, divergences, kills, comparison))
+    click.echo(kill_matrix.headline(selected, divergences, kills))
+    if comparison:
+        click.echo(comparison)
+    missed = kill.survivors(kills)
+    for divergence in missed:
+        click.echo(f"not caught: {divergence.id}: {divergence.title}")
+    click.echo(f"\n{out / KILL_MATRIX}")
+    if missed:
+        sys.exit(1)
+
+
+@cli.command("explain")
+@click.argument("name")
+def explain_command(name: str) -> None:
+    """Explain a divergence or a case, by its id: what it is, who does it, and its numbers."""
+    if name in by_id():
+        divergence = by_id()[name]
+        click.echo(teaching.text(divergence, explain.worked(divergence), with_formula=True))
+        return
+    found = [case for case in cases.all_cases() if name in (case.id, case.id.rpartition("/")[0])]
+    if not found:
+        near = difflib.get_close_matches(name, [*by_id(), *(case.id for case in cases.all_cases())], n=3)
+        hint = f"; did you mean {' or '.join(near)}?" if near else "; `conformance list` shows every case"
+        raise _Refused(f"no divergence and no case is called {name}{hint}")
+    case = found[0]
+    click.echo(teaching.case_text(case.id, case.note, dict(case.config), {key: case[key].shape for key in case}))
+    caught = [entry for entry in kill.kills_of(case, list(by_id())) if entry.kind != "equivalent"]
+    click.echo(github(["it catches", "in", "error / tolerance"], [_kill_row(entry) for entry in caught]))
+
+
+@cli.command("catalogue")
+@click.option("--out", type=click.Path(path_type=Path), help="File to write; printed if left out.")
+def catalogue_command(out: Path | None) -> None:
+    """Show every known divergence with its note, its patch and its effect: a page for teaching."""
+    cases_shown = [
+        "documented/notebook/three-step/float64",
+        "core/notebook/SimpleRNN-SGDrnn/float64",
+        "core/notebook/SimpleRNN-ReLU/float64",
+    ]
+    paths = [("SimpleRNN", cases_shown, explain.path_to_torch(SIMPLE_RNN, cases_shown))]
+    cases_shown = [
+        name.replace("three-step", "three-step-last").replace("SimpleRNN", "SimpleRNN2") for name in cases_shown
+    ]
+    paths.append(("SimpleRNN2", cases_shown, explain.path_to_torch(SIMPLE_RNN_2, cases_shown)))
+    text = teaching.page([(divergence, explain.worked(divergence)) for divergence in catalogue()], paths)
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        _write(out, text)
+
+
+def _kill_row(entry: kill.Kill) -> list[str]:
+    return [entry.divergence, ", ".join(entry.arrays[:4]) or entry.message, f"{entry.ratio:.3g}" if entry.ratio else ""]
+
+
+def _progress(results: Iterable[Result], length: int) -> Any:
+    """The results behind a bar on a terminal, none in a pipe."""
+    return click.progressbar(results, length=length, label="cases", file=sys.stderr, hidden=not sys.stderr.isatty())
+
+
+def _make_folder(out: Path) -> None:
     try:
-        log.write_text(out, text)
+        out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _Refused(f"cannot write {out}: {error.strerror}") from None
+        raise _Refused(f"cannot write to {out}: {error.strerror}, expected a folder") from None
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        log.write_text(path, text)
+    except OSError as error:
+        raise _Refused(f"cannot write {path}: {error.strerror}") from None
 
 
 def _select(level: Level, **filters: Sequence[str]) -> list[Case]:

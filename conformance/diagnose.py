@@ -259,7 +259,7 @@ class Search:
         return self.traces[key]
 
     def _reaching(self, case: Case) -> frozenset[str]:
-        executed = _executed(self.run, case)
+        executed = executed(self.run, case)
         return frozenset(name for name, divergence in self.by_id.items() if functions_of(divergence.patches) & executed)
 
 
@@ -287,7 +287,7 @@ def ordered(names: Iterable[str]) -> list[str]:
     return [name for _, name in sorted(enumerate(names), key=key)]
 
 
-def _executed(run: Callable[[Case], Any], case: Case) -> set[tuple[str, str]]:
+def executed(run: Callable[[Case], Any], case: Case) -> set[tuple[str, str]]:
     """The functions of the reference that a case goes through."""
     codes: set[CodeType] = set()
 

@@ -179,13 +179,14 @@ def read(path: Path) -> Log:
         checks = [_check(entry) for entry in entries[1:-1]]
     except (KeyError, TypeError) as error:
         raise LogError(f"{path}: a line is no check: {error}") from None
-    counted = footer(checks, 0.0, 0.0)
+    counted = footer(checks, seconds=0.0, torch_seconds=0.0)
     for key in ("checks", "cases", "counts"):
         if entries[-1].get(key) != counted[key]:
             raise LogError(f"{path} is incomplete: {key} {counted[key]}, its footer has {entries[-1].get(key)}")
     missing = [key for key in _HEADER_KEYS if key not in entries[0]]
+    missing += [key for key in counted if key not in entries[-1]]
     if missing or not {check.case for check in checks} <= set(entries[0]["cases"]):
-        raise LogError(f"{path} is damaged: its header has no {', '.join(missing) or 'entry for some case'}")
+        raise LogError(f"{path} is damaged: it has no {', '.join(missing) or 'configuration for some case'}")
     return Log(entries[0], checks, entries[-1])
 
 

@@ -39,7 +39,7 @@ def judge_all(cases: Sequence[Case], implementation: str) -> Iterator[Judged]:
 
     ``implementation`` is a name that ``implementation.load`` takes: every process loads it for itself.
     """
-    processes = min(_cores(), max(len(cases) // CASES_PER_PROCESS, 1))
+    processes = min(cores(), max(len(cases) // CASES_PER_PROCESS, 1))
     if processes == 1:
         _start_worker(implementation)
         yield from map(_judge_in_worker, cases)
@@ -50,18 +50,22 @@ def judge_all(cases: Sequence[Case], implementation: str) -> Iterator[Judged]:
         yield from pool.map(_judge_in_worker, cases, chunksize=4)
 
 
-def judge(case: Case, implementation: Implementation) -> Judged:
-    """Verdicts on one case."""
+def expectation(case: Case) -> tuple[Trace, float]:
+    """torch's trace of a case, and the seconds it took."""
     from conformance.adapters import pytorch  # torch takes seconds to import: only where a case is judged
 
     started = time.perf_counter()
-    expected = as_trace(getattr(pytorch, case.family)(case))
-    torch_seconds = time.perf_counter() - started
+    trace = as_trace(getattr(pytorch, case.family)(case))
+    return trace, time.perf_counter() - started
 
+
+def judge(case: Case, implementation: Implementation) -> Judged:
+    """Verdicts on one case."""
+    expected, torch_seconds = expectation(case)
     declared = implementation.precision
     # the coarser one: arithmetic in float64 does not make a float32 case finer
     precision = Precision.of(np.dtype(np.float32) if declared == "float32" else case.dtype)
-    verdicts = _CachedJudge(case, expected, getattr(reference, case.family), precision, implementation.complete)
+    verdicts = CachedJudge(case, expected, getattr(reference, case.family), precision, implementation.complete)
     try:
         actual = implementation.run(case)
     except NotImplementedError as reason:
@@ -95,7 +99,7 @@ def diagnose_all(cases: Sequence[Case], judged: Sequence[Judged], precision: str
     if len(searches) <= 1:
         return [_diagnose(*search) for search in searches]
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(_cores(), len(searches)), context) as pool:
+    with ProcessPoolExecutor(min(cores(), len(searches)), context) as pool:
         return list(pool.map(_diagnose, *zip(*searches, strict=True)))
 
 
@@ -125,7 +129,9 @@ def _diagnose(family: str, seen: Sequence[Seen], precision: str) -> Diagnosis:
     return Search(family, observations, Precision.of(np.dtype(precision))).diagnose()
 
 
-class _CachedJudge(Judge):
+class CachedJudge(Judge):
+    """A judge whose simulations are kept on disk."""
+
     def simulate(self) -> Simulation:
         return cache.simulation(self.case, self.precision, super().simulate)
 
@@ -133,13 +139,17 @@ class _CachedJudge(Judge):
 _implementation: Implementation
 
 
-def _start_worker(name: str) -> None:
-    global _implementation
+def start_process() -> None:
+    """Keep this process to one thread: processes share the cores, and more threads each would slow all of them."""
     from conformance.adapters import pytorch
 
-    # processes share the cores; more threads each would slow all of them
     threadpool_limits(1)
     pytorch.use_one_thread()
+
+
+def _start_worker(name: str) -> None:
+    global _implementation
+    start_process()
     _implementation = load(name)
 
 
@@ -147,7 +157,7 @@ def _judge_in_worker(case: Case) -> Judged:
     return judge(case, _implementation)
 
 
-def _cores() -> int:
+def cores() -> int:
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on this platform

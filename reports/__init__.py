@@ -3,4 +3,5 @@
 summary.py   what a log says, as rows of tables
 terminal.py  the summary that a run prints
 markdown.py  REPORT.md
+kill_matrix.py, teaching.py  the kill matrix and the catalogue of divergences, as pages
 """

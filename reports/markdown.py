@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tabulate import tabulate
-
 from conformance.log import Log
 from reports import summary
 from reports.summary import COUNTS, WORST, Row
+from reports.tables import github
 
 
 def render(log: Log) -> str:
@@ -78,5 +77,4 @@ def _section(title: str, text: str, headers: Sequence[str], rows: Sequence[Row])
         return ""
     parts = [f"## {title}\n"] if title else []
     parts += [f"{text}\n"] if text else []
-    escaped = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
-    return "\n".join([*parts, tabulate(escaped, headers, tablefmt="github", disable_numparse=True) + "\n"])
+    return "\n".join([*parts, github(headers, rows)])

@@ -40,6 +40,19 @@ def cases() -> Iterator[Case]:
             level: Level = "standard" if description in ("many", "three-axes") else "quick"
             yield from cases_of("activation", f"{name}-{description}", {"function": name}, build, note, level=level)
 
+    def infinite(rng: np.random.Generator) -> dict[str, Array]:
+        upstream = np.array([np.inf, -np.inf, np.nan, np.inf, np.nan, np.inf, -np.inf, np.nan])
+        return {"input": np.array([-2.0, -0.5, -1.0, 0.0, 0.0, 1.0, 0.5, 2.0]), "d_output": upstream}
+
+    yield from cases_of(
+        "activation",
+        "relu-not-finite-upstream",
+        {"function": "relu"},
+        infinite,
+        "where relu is 0 its gradient is exactly 0, even of an infinity: it selects, it does not multiply",
+        level="quick",
+    )
+
     def shifted(rng: np.random.Generator) -> dict[str, Array]:
         scores = rng.standard_normal((3, 4))
         scores[1] += 800

@@ -51,6 +51,11 @@ def _far_apart(rng: np.random.Generator) -> dict[str, Array]:
     return {"input": scores, "target": np.array([0, 2, 3]), "d_output": np.asarray(rng.standard_normal())}
 
 
+def _underflowing(rng: np.random.Generator) -> dict[str, Array]:
+    scores = rng.standard_normal((3, 4)) + np.array([0.0, 800.0, 20.0, 0.0])
+    return {"input": scores, "target": np.array([0, 1, 2]), "d_output": rng.standard_normal(3)}
+
+
 def _pair(shape: tuple[int, ...], reduction: str) -> Build:
     return lambda rng: {
         "input": rng.standard_normal(shape),
@@ -97,11 +102,14 @@ def cases() -> Iterator[Case]:
          "a row 800 above the others: log softmax must be stable in each"),
         ("cross_entropy-large", _cross_entropy(), _scores((5, 4), "mean", probabilities=False, scale=300.0),
          "scores in the hundreds"),
-        ("cross_entropy-ignore-class", _cross_entropy(ignore_index=2), _ignoring(2, "mean"), "it exists"),
+        ("cross_entropy-underflow", _cross_entropy(reduction="none"), _underflowing,
+         "probabilities below 1e-308 have a logarithm: log softmax must not be the logarithm of softmax"),
+        ("cross_entropy-ignore-class", _cross_entropy(ignore_index=2), _ignoring(2, "mean"),
+         "the class to ignore is one that exists"),
         ("cross_entropy-two-classes", _cross_entropy(), _scores((6, 2), "mean", probabilities=False), "binary"),
         ("cross_entropy-many-classes", _cross_entropy(), _scores((3, 50), "mean", probabilities=False), "fifty"),
         ("mse_loss-vector", {"function": "mse_loss", "reduction": "mean"}, _pair((7,), "mean"), "one axis"),
         ("mse_loss-three-axes", {"function": "mse_loss", "reduction": "mean"}, _pair((2, 3, 4), "mean"), "three axes"),
     ]  # fmt: skip
     for name, config, build, note in special:
-        yield from cases_of("loss", name, config, build, note)
+        yield from cases_of("loss", name, config, build, note, level="quick")

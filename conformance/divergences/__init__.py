@@ -3,9 +3,11 @@
 patching.py     how a divergence changes the running reference
 recurrent.py    the Elman RNN
 notebook.py     a learner's notebook as written: its own mistakes, and which of the others it makes
-optimizers.py   SGD, Adagrad, RMSprop, and other frameworks' dialects of them
+optimizers.py   what all optimizers share, SGD; like the next two, with other frameworks' dialects
+adaptive.py     Adagrad and RMSprop
 adam.py         Adam and AdamW
-layers.py       linear layer and activations
+layers.py       the linear layer
+activations.py  tanh, relu, sigmoid, softmax
 losses.py       mean squared error and cross-entropy
 initializers.py bounds, deviations, fans and gains
 """
@@ -16,7 +18,18 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
-from conformance.divergences import adam, initializers, layers, losses, notebook, optimizers, patching, recurrent
+from conformance.divergences import (
+    activations,
+    adam,
+    adaptive,
+    initializers,
+    layers,
+    losses,
+    notebook,
+    optimizers,
+    patching,
+    recurrent,
+)
 from conformance.divergences.divergence import Divergence
 
 __all__ = ["Divergence", "applied", "by_id", "catalogue"]
@@ -25,7 +38,7 @@ __all__ = ["Divergence", "applied", "by_id", "catalogue"]
 @cache
 def catalogue() -> tuple[Divergence, ...]:
     """Every known divergence."""
-    modules = (recurrent, notebook, optimizers, adam, layers, losses, initializers)
+    modules = (recurrent, notebook, optimizers, adaptive, adam, layers, activations, losses, initializers)
     return tuple(divergence for module in modules for divergence in module.DIVERGENCES)
 
 

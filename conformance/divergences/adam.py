@@ -25,8 +25,8 @@ DIVERGENCES: tuple[Divergence, ...] = (
     Divergence(
         "adam-epsilon-hat",
         "with epsilon added before bias correction",
-        'The "epsilon hat" form of the paper\'s section 2: sqrt(v) + eps, all of it corrected. torch adds epsilon to the '
-        "corrected root; at the first step the two epsilons differ by the factor 32.",
+        'The "epsilon hat" form of the paper\'s section 2: sqrt(v) + eps, all of it corrected. torch adds epsilon to '
+        "the corrected root; at the first step the two epsilons differ by the factor 32.",
         (EPSILON_HAT,),
         seen_in=("TensorFlow v1", "Chainer", "MXNet"),
     ),
@@ -132,7 +132,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "adam-root-missing",
         "without the root in Adam's denominator",
         "m_hat / (v_hat + eps): the smaller the gradients, the larger the steps.",
-        (Patch("optim", "np.sqrt(exp_avg_sq) / bias_correction2**0.5", "exp_avg_sq / bias_correction2", MOMENTS),),
+        (Patch("optim", "np.sqrt(exp_avg_sq) / bias_correction2**0.5", "(exp_avg_sq) / bias_correction2", MOMENTS),),
     ),
     Divergence(
         "adam-first-moment-ignored",
@@ -154,7 +154,6 @@ DIVERGENCES: tuple[Divergence, ...] = (
                 MOMENTS,
             ),
         ),
-        seen_in=("Keras on the torch backend",),
         precision=True,
     ),
     # ------------------------------------------------------------------------------------------------- options
@@ -167,13 +166,14 @@ DIVERGENCES: tuple[Divergence, ...] = (
     Divergence(
         "adam-amsgrad-after-bias-correction",
         "with amsgrad's maximum taken after bias correction",
-        "max(v_hat_max, v_hat) in place of max(v_max, v) and then a correction: v_hat is largest at the first steps, and "
-        "its maximum keeps that for good.",
+        "max(v_hat_max, v_hat) in place of max(v_max, v) and then a correction: v_hat is largest at the first steps, "
+        "and its maximum keeps that for good.",
         (
             Patch(
                 "optim",
                 'np.maximum(state["max_exp_avg_sq"], exp_avg_sq)',
-                'np.maximum(state["max_exp_avg_sq"], exp_avg_sq / bias_correction2)\n            bias_correction2 = 1.0',
+                'np.maximum(state["max_exp_avg_sq"], exp_avg_sq / bias_correction2)\n'
+                "            bias_correction2 = 1.0",
                 MOMENTS,
             ),
         ),

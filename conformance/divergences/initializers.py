@@ -70,7 +70,8 @@ DIVERGENCES: tuple[Divergence, ...] = (
     _initializer(
         "xavier-from-fan-in",
         "with 1 / sqrt(fan_in) as Xavier's standard deviation",
-        "LeCun's initialization, widely called Xavier's: torch's is sqrt(2 / (fan_in + fan_out)). Equal for square weights.",
+        "LeCun's initialization, widely called Xavier's: torch's is sqrt(2 / (fan_in + fan_out)). Equal for square "
+        "weights.",
         XAVIER,
         "2.0 / (fan_in + fan_out)",
         "1.0 / fan_in",

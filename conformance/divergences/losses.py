@@ -11,7 +11,7 @@ BACKWARD = "cross_entropy_backward"
 TARGETS = "_scores_and_targets"
 
 LOG_P = "np.where(q.skip, np.zeros_like(log_p), log_p)"
-GRADIENT = "(np.exp(log_p) * q.weights.sum(axis=1, keepdims=True) - q.weights)"
+PLUS_EPSILON = "np.where(q.skip, np.zeros_like(log_p), np.log(np.exp(log_p) + 1e-7))"
 D_SAMPLE = "d_sample = np.where(q.skip"
 LOG_SOFTMAX = "shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))"
 
@@ -108,19 +108,19 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
         "mean-of-the-batch-only",
         "with cross-entropy divided by the batch size alone where a sample has several places",
         "torch's mean is over all places of all samples.",
-        "chosen.sum() / np.prod(scores.shape[2:])",
+        "chosen.sum() / int(np.prod(scores.shape[2:]))",
     ),
     _divisor(
         "weights-not-in-the-divisor",
         "with weighted cross-entropy divided by the number of samples",
         "torch divides by the sum of the weights of the samples' classes.",
-        "(~ignored).sum()",
+        "int((~ignored).sum())",
     ),
     _divisor(
         "ignored-samples-in-the-divisor",
         "with ignored samples counted in the mean",
         "They add nothing to the sum, but the mean over padded sequences shrinks with the padding.",
-        "(chosen.sum() + ignored.sum())",
+        "(chosen.sum() + int(ignored.sum()))",
     ),
     # ---------------------------------------------------------------------------------------------- log softmax
     Divergence(
@@ -150,7 +150,7 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
         "cross-entropy-log-of-p-plus-1e-7",
         "with log(p + 1e-7) in place of log p in the cross-entropy",
         "A guard against log 0 that moves every loss. The gradient softmax - target does not know of it.",
-        (Patch("losses", LOG_P, f"np.where(q.skip, np.zeros_like(log_p), np.log(np.exp(log_p) + 1e-7))", FORWARD),),
+        (Patch("losses", LOG_P, PLUS_EPSILON, FORWARD),),
         seen_in=("zero-kara",),
     ),
     Divergence(
@@ -158,7 +158,7 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
         "with log(p + 1e-7) in place of log p in the cross-entropy, gradient included",
         "As automatic differentiation has it: samples that are badly wrong stop learning.",
         (
-            Patch("losses", LOG_P, f"np.where(q.skip, np.zeros_like(log_p), np.log(np.exp(log_p) + 1e-7))", FORWARD),
+            Patch("losses", LOG_P, PLUS_EPSILON, FORWARD),
             Patch(
                 "losses",
                 D_SAMPLE,

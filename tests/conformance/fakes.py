@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -33,6 +34,11 @@ def _by_id() -> dict[str, Case]:
 
 def case_of(case_id: str) -> Case:
     return _by_id()[case_id]
+
+
+def changed(case: Case, arrays: Mapping[str, Array]) -> Case:
+    """The case with some of its arrays replaced, or others added."""
+    return replace(case, arrays={**case.arrays, **arrays})
 
 
 def run_torch(case: Case) -> Trace:

@@ -11,7 +11,7 @@ import pytest
 from conformance import cache
 from conformance.case import Case
 from conformance.tolerance import Precision, Simulation
-from tests.conformance.fakes import RNN, case_of
+from tests.conformance.fakes import RNN, case_of, changed
 
 FLOAT64, FLOAT32 = (Precision.of(np.dtype(name)) for name in ("float64", "float32"))
 RESULT = Simulation({"output": np.array([1e-17, 2.5]), "step1.loss": np.array(3.0)}, "a reason")
@@ -51,7 +51,7 @@ def test_what_was_computed_once_is_read_the_second_time(inadmissible: str | None
 
 
 def _other_array(case: Case) -> Case:
-    return dataclasses.replace(case, arrays=case.arrays | {"input": case["input"] + 1e-15})
+    return changed(case, {"input": case["input"] + 1e-15})
 
 
 @pytest.mark.parametrize(
@@ -85,17 +85,20 @@ def test_other_sources_use_another_folder(monkeypatch: pytest.MonkeyPatch, folde
     assert folder.name != "f" * 16
 
 
-def test_the_hash_of_the_sources_is_over_all_that_a_simulation_runs(
-    monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read: list[str] = []
+def test_the_hash_of_the_sources_is_over_all_that_a_simulation_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: set[str] = set()
     original = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append("/".join(path.parts[-2:])) or original(path))
+
+    def read_bytes(path: Path) -> bytes:
+        read.add("/".join(path.parts[-2:]))
+        return original(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
     cache._sources.__wrapped__()
     assert {
         *("reference/rnn.py", "reference/optim.py", "reference/notebook.py", "adapters/reference.py"),
         *("conformance/noise.py", "conformance/tolerance.py", "conformance/case.py"),
-    } <= set(read)
+    } <= read
     assert not [name for name in read if "pytorch" in name or "compare" in name]  # verdicts are not cached
 
 

@@ -89,7 +89,11 @@ def test_params_are_named_without_their_prefix() -> None:
 def test_widening_changes_no_value_and_leaves_the_original_alone() -> None:
     narrow = _cases()[1]
     wide = narrow.astype(np.dtype(np.float64))
-    assert (wide.dtype, wide["param.weight"].dtype, wide["target"].dtype) == (np.float64, np.float64, np.int64)
+    assert [str(wide.dtype), str(wide["param.weight"].dtype), str(wide["target"].dtype)] == [
+        "float64",
+        "float64",
+        "int64",
+    ]
     np.testing.assert_array_equal(wide["param.weight"], narrow["param.weight"])
     assert narrow.dtype == narrow["param.weight"].dtype == np.float32
 

@@ -52,7 +52,7 @@ def test_what_is_not_finite_survives_strict_json(path: Path) -> None:
     values = {"actual": [1.0, math.nan, math.inf, [-math.inf]]}
     check = dataclasses.replace(CHECKS[0], error=math.inf, ratio=math.inf, tolerance=-math.inf, values=values)
     checks = [check, *CHECKS[1:]]
-    log.write(path, Log(made_log().header, checks, log.footer(checks, 1.0, 0.5)))
+    log.write(path, Log(made_log().header, checks, log.footer(checks, seconds=1.0, torch_seconds=0.5)))
 
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is no JSON")
@@ -123,9 +123,10 @@ def _removed(index: int, key: str) -> Callable[[Lines], Lines]:
         (_changed(0, schema=2), r"has schema 2, expected 1"),
         (_changed(0, schema=None), r"has schema None, expected 1"),
         (_removed(3, "verdict"), r"a line is no check: 'verdict'"),
-        (_removed(0, "versions"), r"is damaged: its header has no versions"),
-        (_removed(0, "cases"), r"is damaged: its header has no cases"),
-        (_changed(0, cases={}), r"is damaged: its header has no entry for some case"),
+        (_removed(0, "versions"), r"is damaged: it has no versions"),
+        (_removed(0, "cases"), r"is damaged: it has no cases"),
+        (_changed(0, cases={}), r"is damaged: it has no configuration for some case"),
+        (_removed(-1, "seconds"), r"is damaged: it has no seconds"),
         (lambda lines: [lines[0], lines[0], *lines[2:]], r"a line is no check: 'case'"),
     ],
 )

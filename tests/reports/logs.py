@@ -91,4 +91,4 @@ def made_log(checks: list[Check] | None = None, **header: Any) -> Log:
         "longdouble_bits": 64,
         "cases": {case: {"config": config, "note": "a note", "level": "quick"} for case, config in CONFIGS.items()},
     }
-    return Log(made | header, checks, log.footer(checks, 12.345, 2.5))
+    return Log(made | header, checks, log.footer(checks, seconds=12.345, torch_seconds=2.5))

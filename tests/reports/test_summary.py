@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_a_run_like_any_other_needs_no_remark() -> None:
         ({"longdouble_bits": 53}, "longdouble is no wider than float64 here: float64 has no arbiter."),
     ],
 )
-def test_what_is_unusual_is_said(header: dict[str, object], remark: str) -> None:
+def test_what_is_unusual_is_said(header: dict[str, Any], remark: str) -> None:
     assert summary.remarks(made_log(**header)) == [remark]
 
 

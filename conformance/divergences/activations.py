@@ -1,0 +1,274 @@
+"""Mistakes in tanh, relu, sigmoid and softmax, and in their derivatives."""
+
+from __future__ import annotations
+
+from conformance.divergences.divergence import Divergence
+from conformance.divergences.patching import Patch
+
+SOFTMAX_EXPONENT = "np.exp(x - x.max(axis=dim, keepdims=True))"
+
+# relu's backward sees the result only: the patched forward marks negative arguments by the sign of zero, so that
+# they can be told from an argument of exactly 0
+MARKED_ZEROS = Patch("activations", "np.zeros_like(x)", "-np.zeros_like(x)", "relu")
+
+
+def _upstream_ignored(function: str, correct: str, wrong: str) -> Divergence:
+    return Divergence(
+        f"{function}-upstream-ignored",
+        f"with {function}'s derivative alone, not multiplied by the gradient from above",
+        "The chain rule's other factor is missing: right only where the gradient from above is 1.",
+        (Patch("activations", correct, wrong, f"{function}_backward"),),
+    )
+
+
+def _derivative_missing(function: str, correct: str) -> Divergence:
+    return Divergence(
+        f"{function}-derivative-missing",
+        f"with the gradient passed through {function} unchanged",
+        "The activation's derivative is missing.",
+        (Patch("activations", correct, "d_y", f"{function}_backward"),),
+    )
+
+
+def _derivative_of_the_output(function: str, again: str) -> Divergence:
+    line = 'check_like("d_y", d_y, y.shape, y.dtype)'
+    return Divergence(
+        f"{function}-derivative-of-the-output",
+        f"with {function}'s derivative taken at its result, not at its argument",
+        f"{function} is applied a second time: the derivative as a function of x, called with y.",
+        (Patch("activations", line, f"{line}\n    y = {again}", f"{function}_backward"),),
+    )
+
+
+TANH: tuple[Divergence, ...] = (
+    Divergence(
+        "tanh-from-exp-2x",
+        "with tanh computed as (e^2x - 1) / (e^2x + 1)",
+        "Right on paper. Near 0 the subtraction cancels, and far above 0 it is inf / inf.",
+        (Patch("activations", "np.tanh(x)", "(np.exp(2 * x) - 1) / (np.exp(2 * x) + 1)", "tanh"),),
+        seen_in=("textbook implementations of tanh",),
+    ),
+    Divergence(
+        "tanh-from-exp-x",
+        "with tanh computed as (e^x - e^-x) / (e^x + e^-x)",
+        "Right on paper. Near 0 the subtraction cancels, and far from 0, on both sides, it is inf / inf.",
+        (Patch("activations", "np.tanh(x)", "(np.exp(x) - np.exp(-x)) / (np.exp(x) + np.exp(-x))", "tanh"),),
+        seen_in=("textbook implementations of tanh",),
+    ),
+    Divergence(
+        "tanh-derivative-without-square",
+        "with 1 - y as tanh's derivative",
+        "The square is forgotten; 1 - y is half of sigmoid's derivative.",
+        (Patch("activations", "1 - y * y", "1 - y", "tanh_backward"),),
+    ),
+    _derivative_of_the_output("tanh", "np.tanh(y)"),
+    _derivative_missing("tanh", "d_y * (1 - y * y)"),
+    _upstream_ignored("tanh", "d_y * (1 - y * y)", "1 - y * y"),
+)
+
+RELU: tuple[Divergence, ...] = (
+    Divergence(
+        "relu-derivative-1-at-zero",
+        "with 1 as relu's derivative at exactly 0",
+        "A mask from x >= 0. Exact zeros are rarer than they look, and common where inputs are masked or padded.",
+        (MARKED_ZEROS, Patch("activations", "y <= 0", "np.signbit(y)", "relu_backward")),
+        seen_in=("TensorFlow's maximum", "torch.clamp"),
+    ),
+    Divergence(
+        "relu-derivative-0.5-at-zero",
+        "with 0.5 as relu's derivative at exactly 0",
+        "maximum(x, 0) differentiated: the gradient is shared where both arguments are equal.",
+        (
+            MARKED_ZEROS,
+            Patch("activations", "y <= 0", "np.signbit(y)", "relu_backward"),
+            Patch("activations", ", d_y)", ", np.where(y == 0, 0.5 * d_y, d_y))", "relu_backward"),
+        ),
+        seen_in=("autograd", "JAX", "Paddle", "tinygrad"),
+    ),
+    Divergence(
+        "relu-gradient-multiplied",
+        "with the gradient multiplied by relu's mask, not selected by it",
+        "d_y * (y > 0): 0 times an infinite or missing gradient is NaN, and a NaN result lets no gradient through.",
+        (
+            Patch(
+                "activations",
+                "np.where(y <= 0, np.zeros_like(y), d_y)",
+                "d_y * (y > 0)",
+                "relu_backward",
+            ),
+        ),
+        seen_in=("textbook implementations of relu",),
+    ),
+    Divergence(
+        "relu-multiplied",
+        "with relu computed as x * (x > 0)",
+        "0 times an infinity is NaN: -inf becomes NaN, not 0.",
+        (
+            Patch(
+                "activations",
+                "np.where(x < 0, np.zeros_like(x), x)",
+                "x * (x > 0)",
+                "relu",
+            ),
+        ),
+        seen_in=("textbook implementations of relu",),
+    ),
+    Divergence(
+        "relu-drops-nan",
+        "with relu turning NaN into 0",
+        "where(x > 0, x, 0), and so every comparison written that way: a NaN is hidden by the layer that should show "
+        "it.",
+        (
+            Patch(
+                "activations",
+                "np.where(x < 0, np.zeros_like(x), x)",
+                "np.where(x > 0, x, np.zeros_like(x))",
+                "relu",
+            ),
+        ),
+    ),
+    _derivative_missing("relu", "np.where(y <= 0, np.zeros_like(y), d_y)"),
+    _upstream_ignored("relu", "np.zeros_like(y), d_y", "np.zeros_like(y), np.ones_like(y)"),
+)
+
+SIGMOID: tuple[Divergence, ...] = (
+    Divergence(
+        "sigmoid-overflows",
+        "with sigmoid computed as 1 / (1 + e^-x)",
+        "The result is right, but the exponential overflows on the way to it: a RuntimeWarning for x below -709.",
+        (
+            Patch(
+                "activations",
+                "decay = np.exp(-np.abs(x))\n    y: Array = np.where(x < 0, decay, np.ones_like(x)) / (1 + decay)",
+                "decay = np.exp(-x)\n    y: Array = 1 / (1 + decay)",
+                "sigmoid",
+            ),
+        ),
+        seen_in=("notebook N17",),
+        shows_as="warning",
+    ),
+    Divergence(
+        "sigmoid-from-exp-x",
+        "with sigmoid computed as e^x / (1 + e^x)",
+        "Right on paper; far above 0 it is inf / inf.",
+        (
+            Patch(
+                "activations",
+                "decay = np.exp(-np.abs(x))\n    y: Array = np.where(x < 0, decay, np.ones_like(x)) / (1 + decay)",
+                "growth = np.exp(x)\n    y: Array = growth / (1 + growth)",
+                "sigmoid",
+            ),
+        ),
+    ),
+    Divergence(
+        "sigmoid-of-2x",
+        "with sigmoid(2x) in place of sigmoid(x)",
+        "(1 + tanh x) / 2 is sigmoid(2x): the other half, of the argument, is forgotten. The derivative y (1 - y) "
+        "does not know the factor.",
+        (Patch("activations", "np.abs(x)", "np.abs(2 * x)", "sigmoid"),),
+    ),
+    Divergence(
+        "sigmoid-of-2x-throughout",
+        "with sigmoid(2x) in place of sigmoid(x), its derivative too",
+        "As automatic differentiation has it.",
+        (
+            Patch("activations", "np.abs(x)", "np.abs(2 * x)", "sigmoid"),
+            Patch("activations", "d_y * (1 - y) * y", "2 * d_y * (1 - y) * y", "sigmoid_backward"),
+        ),
+    ),
+    Divergence(
+        "sigmoid-derivative-without-y",
+        "with 1 - y as sigmoid's derivative",
+        "One of the two factors of y (1 - y) is forgotten.",
+        (Patch("activations", "d_y * (1 - y) * y", "d_y * (1 - y)", "sigmoid_backward"),),
+    ),
+    Divergence(
+        "sigmoid-derivative-without-1-minus-y",
+        "with y as sigmoid's derivative",
+        "One of the two factors of y (1 - y) is forgotten.",
+        (Patch("activations", "d_y * (1 - y) * y", "d_y * y", "sigmoid_backward"),),
+    ),
+    Divergence(
+        "sigmoid-derivative-of-tanh",
+        "with 1 - y^2 as sigmoid's derivative",
+        "tanh's derivative, copied from there or written into the layer for every activation.",
+        (Patch("activations", "d_y * (1 - y) * y", "d_y * (1 - y * y)", "sigmoid_backward"),),
+        seen_in=("notebook N6",),
+    ),
+    _derivative_of_the_output("sigmoid", "sigmoid(y)"),
+    _derivative_missing("sigmoid", "d_y * (1 - y) * y"),
+    _upstream_ignored("sigmoid", "d_y * (1 - y) * y", "(1 - y) * y"),
+)
+
+SOFTMAX: tuple[Divergence, ...] = (
+    Divergence(
+        "softmax-maximum-of-the-whole-array",
+        "with the maximum of the whole array subtracted before softmax's exponential",
+        "A row far below the largest becomes 0 / 0: NaN. Every slice needs its own maximum.",
+        (Patch("activations", "x.max(axis=dim, keepdims=True)", "x.max()", "softmax"),),
+        seen_in=("notebook N15",),
+    ),
+    Divergence(
+        "softmax-without-maximum",
+        "without the maximum subtracted before softmax's exponential",
+        "e^710 overflows, and inf / inf is NaN.",
+        (Patch("activations", SOFTMAX_EXPONENT, "np.exp(x)", "softmax"),),
+        seen_in=("textbook implementations of softmax",),
+    ),
+    *(
+        Divergence(
+            f"softmax-over-the-{which}-axis",
+            f"with softmax over the {which} axis whatever dim says",
+            note,
+            (
+                Patch("activations", "_check_dim(x, dim)", f"_check_dim(x, {axis})", "softmax"),
+                Patch("activations", "_check_dim(y, dim)", f"_check_dim(y, {axis})", "softmax_backward"),
+            ),
+        )
+        for which, axis, note in (
+            ("first", "0", "Probabilities of the batch for each class: columns add up to 1, rows do not."),
+            ("last", "-1", "The argument is accepted and ignored."),
+        )
+    ),
+    Divergence(
+        "softmax-over-the-whole-array",
+        "with softmax over all elements of the array",
+        "A sum without an axis: right for one vector, and for a batch all rows together add up to 1.",
+        (
+            Patch("activations", "exponential.sum(axis=dim, keepdims=True)", "exponential.sum()", "softmax"),
+            Patch("activations", "weighted.sum(axis=dim, keepdims=True)", "weighted.sum()", "softmax_backward"),
+        ),
+    ),
+    Divergence(
+        "softmax-derivative-diagonal",
+        "with y (1 - y) as softmax's derivative",
+        "Sigmoid's derivative, the diagonal of the Jacobian: each result depends on all arguments, not only on its "
+        "own.",
+        (
+            Patch(
+                "activations",
+                "weighted - y * weighted.sum(axis=dim, keepdims=True)",
+                "weighted * (1 - y)",
+                "softmax_backward",
+            ),
+        ),
+    ),
+    Divergence(
+        "softmax-backward-of-cross-entropy",
+        "with y - d_y from softmax's backward pass",
+        "The gradient of summed cross-entropy, the argument taken for one-hot targets: not the gradient of softmax, "
+        "and right under one loss only.",
+        (
+            Patch(
+                "activations",
+                "weighted - y * weighted.sum(axis=dim, keepdims=True)",
+                "y - d_y",
+                "softmax_backward",
+            ),
+        ),
+        seen_in=("notebook N16",),
+    ),
+    _derivative_missing("softmax", "weighted - y * weighted.sum(axis=dim, keepdims=True)"),
+)
+
+DIVERGENCES: tuple[Divergence, ...] = (*TANH, *RELU, *SIGMOID, *SOFTMAX)

@@ -1,0 +1,119 @@
+"""What a divergence does: a small worked case with both numbers, and the way from a notebook to torch."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from conformance import cases, places, tolerance
+from conformance.adapters import reference
+from conformance.case import Case
+from conformance.diagnose import executed, ordered
+from conformance.divergences import Divergence, applied, by_id
+from conformance.divergences.patching import functions_of, source
+from conformance.trace import Trace
+
+
+@dataclass(frozen=True)
+class Worked:
+    """The smallest case in which a divergence shows, and the first element that differs there."""
+
+    case: str
+    array: str = ""
+    place: str = ""
+    right: float = 0.0
+    wrong: float = 0.0
+    failure: str = ""
+    """what it ends in where there are no numbers to compare: an exception, an array of another shape"""
+
+
+def worked(divergence: Divergence) -> Worked | None:
+    """Where a divergence shows; None if in no case that is in float64."""
+    functions = functions_of(divergence.patches)
+    for case in _by_size():
+        if not functions & _reached(case.id):
+            continue
+        right = _run(case)
+        with applied([divergence]):
+            wrong = _run(case)
+        if isinstance(wrong, str) or isinstance(right, str):
+            return Worked(case.id, failure=str(wrong))
+        for name in ordered(right):
+            if name not in wrong or wrong[name].shape != right[name].shape:
+                shape = wrong[name].shape if name in wrong else "nothing"
+                return Worked(case.id, name, failure=f"an array of shape {shape} in place of {right[name].shape}")
+            # below this it could be rounding; a divergence of precision is a billion times larger
+            differs = ~np.isclose(wrong[name], right[name], rtol=1e-11, atol=0, equal_nan=True)
+            if differs.any():
+                index = places.first(case, name, differs)
+                return Worked(
+                    case.id,
+                    name,
+                    places.describe(case, name, index),
+                    float(right[name][index]),
+                    float(wrong[name][index]),
+                )
+    return None
+
+
+def formula(divergence: Divergence) -> str:
+    """The documentation of what a divergence patches: of its class or function, or of the whole module."""
+    module, name = min(functions_of(divergence.patches))
+    owner = vars(source(module).module)[name.partition(".")[0]]
+    text = inspect.getdoc(owner) or ""
+    return text if "=" in text or "<-" in text else inspect.getdoc(source(module).module) or ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A set of divergences, and how far its traces are from the right ones."""
+
+    removed: str
+    """the divergence that the step before still had; empty at the start"""
+    errors: tuple[float, ...]
+    """per case, the largest relative error of an array, norm over norm"""
+
+
+def path_to_torch(divergences: Sequence[str], case_ids: Sequence[str]) -> list[Step]:
+    """Divergences removed one after another, in order, and the error that is left after each."""
+    steps = []
+    chosen = {case.id: case for case in cases.all_cases()}
+    for count in range(len(divergences) + 1):
+        remaining = [by_id()[name] for name in divergences[count:]]
+        errors = []
+        for case in (chosen[name] for name in case_ids):
+            right = _run(case)
+            with applied(remaining):
+                wrong = _run(case)
+            errors.append(np.inf if isinstance(wrong, str) or isinstance(right, str) else _largest_error(wrong, right))
+        steps.append(Step(divergences[count - 1] if count else "", tuple(errors)))
+    return steps
+
+
+def _largest_error(wrong: Trace, right: Trace) -> float:
+    errors = [tolerance.norm(wrong[name] - right[name]) / (tolerance.norm(right[name]) or 1.0) for name in right]
+    return max(errors)
+
+
+@cache
+def _by_size() -> list[Case]:
+    selected = cases.select(dtypes=["float64"])
+    return sorted(selected, key=lambda case: sum(case[name].size for name in case))
+
+
+@cache
+def _reached(case_id: str) -> frozenset[tuple[str, str]]:
+    case = next(case for case in _by_size() if case.id == case_id)
+    return frozenset(executed(getattr(reference, case.family), case))
+
+
+def _run(case: Case) -> Trace | str:
+    with np.errstate(all="ignore"):
+        try:
+            return {name: np.asarray(value) for name, value in getattr(reference, case.family)(case).items()}
+        except Exception as error:  # a patched reference may fail in any way: then that is what it does
+            return f"{type(error).__name__}: {error}"

@@ -1,0 +1,100 @@
+"""The kill matrix: which case catches which divergence, in which array and by how much.
+
+A case catches a divergence if the reference, run with it, diverges from torch there, raises, or warns where the
+reference does not.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+from conformance.adapters import reference
+from conformance.case import Case
+from conformance.compare import Check
+from conformance.diagnose import executed
+from conformance.divergences import Divergence, applied, by_id, catalogue
+from conformance.divergences.patching import functions_of
+from conformance.run import CachedJudge, cores, expectation, start_process
+from conformance.tolerance import Precision
+from conformance.trace import Trace, as_trace
+
+
+class Kill(NamedTuple):
+    """A divergence caught by a case."""
+
+    divergence: str
+    case: str
+    kind: str
+    """``value``, ``exception`` or ``warning``"""
+    arrays: tuple[str, ...] = ()
+    """the arrays that diverge, in torch's order"""
+    ratio: float = 0.0
+    """the largest error over tolerance"""
+    message: str = ""
+
+
+def kills(cases: Sequence[Case], divergences: Sequence[Divergence] | None = None) -> Iterator[list[Kill]]:
+    """What each case catches, in order, as it becomes known."""
+    chosen = [divergence.id for divergence in (catalogue() if divergences is None else divergences)]
+    processes = min(cores(), max(len(cases) // 25, 1))
+    if processes == 1:
+        start_process()
+        yield from (kills_of(case, chosen) for case in cases)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, start_process) as pool:
+        yield from pool.map(kills_of, cases, [chosen] * len(cases), chunksize=4)
+
+
+def kills_of(case: Case, divergences: Sequence[str]) -> list[Kill]:
+    """Every divergence that a case catches."""
+    run = getattr(reference, case.family)
+    expected, _ = expectation(case)
+    judge = CachedJudge(case, expected, run, Precision.of(case.dtype), complete=True)
+    right, usual = _run(case)
+    assert isinstance(right, dict)
+    reached = executed(run, case)
+    found = []
+    for name in divergences:
+        divergence = by_id()[name]
+        if not functions_of(divergence.patches) & reached:
+            continue
+        with applied([divergence]):
+            trace, messages = _run(case)
+        if isinstance(trace, str):
+            found.append(Kill(name, case.id, "exception", message=trace))
+        elif wrong := _wrong(judge.checks(trace), trace, right):
+            worst = max(check.ratio if check.ratio is not None else np.inf for check in wrong)
+            found.append(Kill(name, case.id, "value", tuple(str(check.array) for check in wrong), float(worst)))
+        elif messages - usual:
+            found.append(Kill(name, case.id, "warning", message=sorted(messages - usual)[0]))
+    return found
+
+
+def _wrong(checks: Iterator[Check], trace: Trace, right: Trace) -> list[Check]:
+    same = trace.keys() == right.keys() and all(np.array_equal(trace[n], right[n], equal_nan=True) for n in right)
+    return [] if same else [check for check in checks if check.verdict == "diverges"]
+
+
+def _run(case: Case) -> tuple[Trace | str, set[str]]:
+    """The reference's trace, or the exception it raised, and the warnings on the way."""
+    with warnings.catch_warnings(record=True) as caught, np.errstate(all="warn", under="ignore"):
+        warnings.simplefilter("always")
+        try:
+            trace: Trace | str = as_trace(getattr(reference, case.family)(case))
+        except Exception as error:  # a patched reference may fail in any way: that is how it is caught
+            trace = f"{type(error).__name__}: {error}"
+    return trace, {f"{entry.category.__name__}: {entry.message}" for entry in caught}
+
+
+def survivors(found: Sequence[Kill], divergences: Sequence[Divergence] | None = None) -> list[Divergence]:
+    """The divergences that no case catches and that are not argued to be equivalent."""
+    caught = {kill.divergence for kill in found}
+    chosen = catalogue() if divergences is None else divergences
+    return [known for known in chosen if known.id not in caught and not known.equivalent]
