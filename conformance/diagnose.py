@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -32,6 +32,8 @@ from conformance.tolerance import Precision
 from conformance.trace import Trace
 
 Set = frozenset[str]
+Runnable = TypeVar("Runnable")
+"""a case, or whatever else runs the reference"""
 
 MOST_CANDIDATES = 24
 """sets that are followed at a time; more would be alike on all cases seen so far"""
@@ -87,6 +89,7 @@ class Search:
         self.run: Callable[[Case], Trace] = getattr(reference, self.family)
         self.traces: dict[tuple[Set, str], Trace | None] = {}
         self.sigmas: dict[tuple[Set, str], dict[str, Array]] = {}
+        self.thorough = False
         self.deadline = time.perf_counter() + self.seconds
         self.reaching = {seen.case.id: self._reaching(seen.case) for seen in self.observations}
 
@@ -103,6 +106,14 @@ class Search:
             if grown:
                 candidates = grown
                 explained.append(seen)
+        # with a set in hand, the cases that were given up on are worth the full tolerance
+        self.thorough = True
+        for seen in diverging:
+            if seen not in explained:
+                matching = [candidate for candidate in candidates if candidate and self._explains(candidate, seen)]
+                if matching:
+                    candidates = matching
+                    explained.append(seen)
         candidates = [self._shrunk(candidate, explained) for candidate in dict.fromkeys(candidates)]
         candidates = [candidate for candidate in dict.fromkeys(candidates) if candidate]
         agreeing = [seen for seen in self.observations if not seen.diverges]
@@ -224,7 +235,7 @@ class Search:
         # most comparisons are decided here: far below what any divergence does, or far beyond rounding
         if distance <= 2**5 * unit * size and np.all(difference <= 2**10 * unit * np.abs(value)):
             return True
-        if distance > 2**-3 * unit**0.5 * size:
+        if distance > 2**-3 * unit**0.5 * size and not self.thorough:
             return False
         sigma = self._sigma(candidate, case).get(name)
         return sigma is not None and Comparison.of(actual, value, sigma).ratio <= 1
@@ -259,8 +270,8 @@ class Search:
         return self.traces[key]
 
     def _reaching(self, case: Case) -> frozenset[str]:
-        executed = executed(self.run, case)
-        return frozenset(name for name, divergence in self.by_id.items() if functions_of(divergence.patches) & executed)
+        reached = executed(self.run, case)
+        return frozenset(name for name, divergence in self.by_id.items() if functions_of(divergence.patches) & reached)
 
 
 def _size(array: Array) -> float:
@@ -287,7 +298,7 @@ def ordered(names: Iterable[str]) -> list[str]:
     return [name for _, name in sorted(enumerate(names), key=key)]
 
 
-def executed(run: Callable[[Case], Any], case: Case) -> set[tuple[str, str]]:
+def executed(run: Callable[[Runnable], Any], case: Runnable) -> set[tuple[str, str]]:
     """The functions of the reference that a case goes through."""
     codes: set[CodeType] = set()
 

@@ -56,8 +56,8 @@ DIVERGENCES: tuple[Divergence, ...] = (
     Divergence(
         "linear-weight-gradient-reshaped",
         "with the gradient of the linear layer's weight reshaped, not transposed",
-        "x^T d_y has the shape (in, out), for a weight that is kept that way; torch's d_W = d_y^T x is (out, in). For a "
-        "square weight it is the forgotten transpose.",
+        "x^T d_y has the shape (in, out), for a weight that is kept that way; torch's d_W = d_y^T x is (out, in). For "
+        "a square weight it is the forgotten transpose.",
         (WEIGHT_GRADIENT_RESHAPED,),
     ),
     Divergence(

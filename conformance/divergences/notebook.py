@@ -15,19 +15,29 @@ from conformance.divergences.recurrent import BACKWARD, FORWARD, RECURRENT_PRODU
 BIAS_SUM = "np.ones_like(d_rows, shape=(len(d_rows),)).dot(d_rows)"
 
 
-def _updated_in_the_loop(rate: str) -> Divergence:
-    """``rate`` is that of networks without an optimizer; a notebook layer takes its optimizer's."""
+OPTIMIZERS_RATE = Patch(
+    "notebook",
+    '"bias_hh": np.zeros_like(bias),',
+    '"bias_hh": np.zeros_like(bias),\n            "rate": self.optimizer.lr,',
+    "_Recurrent._torch_params",
+)
+
+
+def _updated_in_the_loop(rate: str, *of_layers: Patch) -> Divergence:
+    """``rate`` is that of networks without an optimizer; ``of_layers`` gives layers with one their own."""
     return Divergence(
         f"weights-updated-in-the-loop-{rate}",
         f"with the weights updated inside the time loop (rate {rate})",
         "The optimizer is called at every step of the backward loop, so earlier steps are back-propagated through "
-        "weights that have already changed. The gradient belongs to no function; the larger the rate, the worse.",
+        "weights that have already changed. The gradient belongs to no function; the larger the rate, the worse. It is "
+        "read back from the update, with the rounding that this brings.",
         (
             Patch(
                 "rnn",
                 "slope = nonlinearity.slope(h[1:])",
                 "slope = nonlinearity.slope(h[1:])\n"
-                "    weights_ih = np.empty_like(x, shape=(len(x), *weight_ih.shape))",
+                "    weights_ih = np.empty_like(x, shape=(len(x), *weight_ih.shape))\n"
+                '    bias = start = params.get("bias_ih" + suffix, 0 * weight_hh[0]) + params.get("bias_hh" + suffix, 0.0)',
                 BACKWARD,
             ),
             Patch(
@@ -37,17 +47,31 @@ def _updated_in_the_loop(rate: str) -> Divergence:
                 f'        rate = params.get("rate", {rate})\n'
                 "        weight_hh = weight_hh - rate * weight_gradient(d_pre[t : t + 1], previous[t : t + 1])\n"
                 "        weight_ih = weight_ih - rate * weight_gradient(d_pre[t : t + 1], x[t : t + 1])\n"
+                "        bias = bias - rate * bias_gradient(d_pre[t : t + 1])\n"
                 "        weights_ih[t] = weight_ih",
                 BACKWARD,
             ),
             Patch("rnn", "input_gradient(d_pre, weight_ih)", "input_gradient(d_pre, weights_ih)", BACKWARD),
-            Patch("rnn", "_rows(d_pre).dot(weight_ih)", "np.matmul(d_pre, weight_ih)", "input_gradient"),
             Patch(
-                "notebook",
-                '"bias_hh": np.zeros_like(bias),',
-                '"bias_hh": np.zeros_like(bias),\n            "rate": self.optimizer.lr,',
-                "_Recurrent._torch_params",
+                "rnn",
+                '"weight_ih" + suffix: weight_gradient(d_pre, x)',
+                '"weight_ih" + suffix: (params["weight_ih" + suffix] - weight_ih) / rate',
+                BACKWARD,
             ),
+            Patch(
+                "rnn",
+                '"weight_hh" + suffix: weight_gradient(d_pre, previous)',
+                '"weight_hh" + suffix: (params["weight_hh" + suffix] - weight_hh) / rate',
+                BACKWARD,
+            ),
+            Patch(
+                "rnn",
+                'grads["bias_ih" + suffix] = bias_gradient(d_pre)',
+                'grads["bias_ih" + suffix] = (start - bias) / rate',
+                BACKWARD,
+            ),
+            Patch("rnn", "_rows(d_pre).dot(weight_ih)", "np.matmul(d_pre, weight_ih)", "input_gradient"),
+            *of_layers,
         ),
         seen_in=("notebook N2",),
     )
@@ -67,7 +91,7 @@ def _scalar_bias(which: str, in_words: str, rnn: str, notebook: str) -> Divergen
 
 
 DIVERGENCES = (
-    _updated_in_the_loop("0.01"),
+    _updated_in_the_loop("0.01", OPTIMIZERS_RATE),
     _updated_in_the_loop("0.1"),
     _scalar_bias("mean", "the mean of the units'", "bias.sum() / bias.size", "bias.sum() / bias.size"),
     _scalar_bias("first", "the first unit's", "bias[:1]", "bias.reshape(-1)[:1]"),
@@ -105,7 +129,19 @@ DIVERGENCES = (
         (
             Patch("rnn", "d_h = d_h_n.copy()", "d_h = d_h_n.copy()\n    beyond = np.empty_like(d_pre)", BACKWARD),
             Patch("rnn", RECURRENT_PRODUCT, f"beyond[t] = {RECURRENT_PRODUCT}", BACKWARD),
-            Patch("rnn", "input_gradient(d_pre, weight_ih)", "input_gradient(beyond, weight_ih)", BACKWARD),
+            Patch(
+                "rnn",
+                "input_gradient(d_pre, weight_ih)",
+                'input_gradient(beyond if params.get("last_only", True) else d_pre, weight_ih)',
+                BACKWARD,
+            ),
+            # the notebook does so in the layer that gives its last state only
+            Patch(
+                "notebook",
+                '"weight_ih": params["WX"].T,',
+                '"weight_ih": params["WX"].T,\n            "last_only": isinstance(self, SimpleRNN2),',
+                "_Recurrent._torch_params",
+            ),
         ),
         seen_in=("notebook N5",),
     ),

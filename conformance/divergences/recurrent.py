@@ -417,7 +417,7 @@ DIVERGENCES = (
             Patch(
                 "rnn",
                 "np.ones_like(d_rows, shape=(len(d_rows),)).dot(d_rows)",
-                "np.ones_like(d_rows, shape=(len(d_rows),)).dot(d_rows) / d_pre.shape[-2]",
+                "(np.ones_like(d_rows, shape=(len(d_rows),)) / d_pre.shape[-2]).dot(d_rows)",
                 "bias_gradient",
             ),
         ),

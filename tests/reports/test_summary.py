@@ -169,3 +169,33 @@ def test_the_environment_says_what_computed_the_numbers() -> None:
 )
 def test_ratios_have_three_digits(ratio: float | None, text: str) -> None:
     assert summary.ratio_text(ratio) == text
+
+
+MEMBER = {"id": "a-mistake", "title": "a mistake", "seen_in": ["a notebook"], "diff": "- right\n+ wrong"}
+
+
+@pytest.mark.parametrize(
+    ("found", "first", "diffs"),
+    [
+        ({"sets": [], "explained": 0, "complete": False}, "rnn: no known divergence gives these results.", []),
+        (
+            {"sets": [[MEMBER]], "explained": 1, "complete": False},
+            "rnn: explained in part (1 of 2 diverging cases); something else differs too.",
+            [MEMBER["diff"]],
+        ),
+        (
+            {"sets": [[MEMBER], [MEMBER]], "explained": 2, "complete": True},
+            "rnn: explained (2 of 2 diverging cases, and every case that agrees).",
+            [MEMBER["diff"]],
+        ),
+    ],
+)
+def test_a_diagnosis_says_how_much_it_explains(found: dict[str, Any], first: str, diffs: list[str]) -> None:
+    made = made_log()
+    footer = {**made.footer, "diagnoses": [{"family": "rnn", "diverging": 2, "cases": [RNN], **found}]}
+    (text,) = summary.diagnoses(Log(made.header, made.checks, footer))
+    lines = text.splitlines()
+    assert lines[0] == first
+    assert lines.count("  - a mistake (a-mistake; seen in: a notebook)") == len(found["sets"])
+    assert summary.diffs(Log(made.header, made.checks, footer)) == diffs
+    assert summary.diagnoses(made) == []
