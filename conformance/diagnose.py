@@ -48,7 +48,7 @@ ROUNDING_FACTOR = 4.0
 """a divergence of precision is recognised by an error between a fourth and four times what it predicts"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Observation:
     """What an implementation gave for a case."""
 
