@@ -45,7 +45,9 @@ EXPLODES = 1e6
 """how many times larger than right an array has to be for its digits to be rounding's, not the formula's"""
 
 ROUNDING_FACTOR = 4.0
-"""a divergence of precision is recognised by an error between a fourth and four times what it predicts"""
+"""a divergence of precision is recognised by errors between a fourth and four times what it predicts, over all arrays"""
+ROUNDING_FACTOR_OF_ONE = 32.0
+"""the same for a single array, which may have no more than one element"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,16 +208,18 @@ class Search:
             return False
         coarse = {name for name in candidate if self.by_id[name].precision}
         exact = self.trace(candidate - coarse, seen.case) if coarse else None
+        ratios = []
         for name in names:
             actual, value = seen.actual[name], predicted.get(name)
             if value is None or value.shape != actual.shape:
                 return False
             if exact is not None and not np.array_equal(exact[name], value, equal_nan=True):
-                if not _rounds_alike(actual, value, exact[name]):
+                ratios.append(_rounding_ratio(actual, value, exact[name]))
+                if not 1 / ROUNDING_FACTOR_OF_ONE <= ratios[-1] <= ROUNDING_FACTOR_OF_ONE:
                     return False
             elif not self._equal(candidate - coarse, seen.case, name, actual, value):
                 return False
-        return True
+        return not ratios or 1 / ROUNDING_FACTOR <= np.exp(np.mean(np.log(ratios))) <= ROUNDING_FACTOR
 
     def _equal(self, candidate: Set, case: Case, name: str, actual: Array, value: Array) -> bool:
         """Whether two arrays differ by rounding only."""
@@ -279,12 +283,12 @@ def _size(array: Array) -> float:
     return tolerance.norm(array) if np.all(np.isfinite(array)) else np.inf
 
 
-def _rounds_alike(actual: Array, predicted: Array, exact: Array) -> bool:
-    """Whether an error has the size of the rounding that a divergence of precision predicts."""
+def _rounding_ratio(actual: Array, predicted: Array, exact: Array) -> float:
+    """An error over the one that a divergence of precision predicts; 0 if either is not finite."""
     with np.errstate(all="ignore"):
-        observed = tolerance.norm(actual.astype(np.float64) - exact)
-        expected = tolerance.norm(predicted.astype(np.float64) - exact)
-    return expected / ROUNDING_FACTOR <= observed <= expected * ROUNDING_FACTOR
+        observed = _size(actual.astype(np.float64) - exact)
+        expected = _size(predicted.astype(np.float64) - exact)
+    return observed / expected if np.isfinite(observed) and np.isfinite(expected) else 0.0
 
 
 def ordered(names: Iterable[str]) -> list[str]:

@@ -25,6 +25,10 @@ CASES_PER_PROCESS = 25
 """a second process has to import torch first, which fewer cases do not repay"""
 
 
+DIAGNOSIS_SECONDS = 20.0
+"""how long what diverges is searched for, in all; what has been found by then is reported"""
+
+
 class Judged(NamedTuple):
     """What a run says of one case."""
 
@@ -87,7 +91,7 @@ def judge(case: Case, implementation: Implementation) -> Judged:
 def diagnose_all(cases: Sequence[Case], judged: Sequence[Judged], precision: str | None) -> list[Diagnosis]:
     """What explains the divergences of each family that has any, in float64 where there are cases in it."""
     diverging = [(case, result) for case, result in zip(cases, judged, strict=True) if result.actual is not None]
-    searches = []
+    found = []
     for family in dict.fromkeys(case.family for case, _ in diverging):
         dtype = max((case.dtype for case, _ in diverging if case.family == family), key=lambda dtype: dtype.itemsize)
         seen = [
@@ -95,7 +99,9 @@ def diagnose_all(cases: Sequence[Case], judged: Sequence[Judged], precision: str
             for case, result in zip(cases, judged, strict=True)
             if case.family == family and case.dtype == dtype
         ]
-        searches.append((family, seen, precision or str(dtype)))
+        found.append((family, seen, precision or str(dtype)))
+    seconds = DIAGNOSIS_SECONDS / max(-(-len(found) // cores()), 1)
+    searches = [(*search, seconds) for search in found]
     if len(searches) <= 1:
         return [_diagnose(*search) for search in searches]
     context = multiprocessing.get_context("spawn")
@@ -111,7 +117,7 @@ class Seen(NamedTuple):
     agreeing: list[str | None]
 
 
-def _diagnose(family: str, seen: Sequence[Seen], precision: str) -> Diagnosis:
+def _diagnose(family: str, seen: Sequence[Seen], precision: str, seconds: float) -> Diagnosis:
     observations = []
     for case, actual, agreeing in seen:
         with np.errstate(all="ignore"):
@@ -126,7 +132,7 @@ def _diagnose(family: str, seen: Sequence[Seen], precision: str) -> Diagnosis:
             }
         if given:
             observations.append(Observation(case, given, actual is not None))
-    return Search(family, observations, Precision.of(np.dtype(precision))).diagnose()
+    return Search(family, observations, Precision.of(np.dtype(precision)), seconds).diagnose()
 
 
 class CachedJudge(Judge):
