@@ -151,9 +151,9 @@ def kill_matrix_command(out: Path, onnx: bool, level: Level, **filters: Sequence
     """
     selected = [case for case in _select(level=level, **filters) if filters["dtypes"] or str(case.dtype) == "float64"]
     _make_folder(out)
-    comparison = onnx_node_tests.comparison() if onnx else ""
     with _progress(kill.kills(selected), len(selected)) as progress:
         kills = [found for of_case in progress for found in of_case]
+    comparison = _onnx_comparison(kills) if onnx else ""
     divergences = catalogue()
     _write(out / KILL_MATRIX, kill_matrix.render(selected, divergences, kills, comparison))
     click.echo(kill_matrix.headline(selected, divergences, kills))
@@ -205,6 +205,23 @@ def catalogue_command(out: Path | None) -> None:
         click.echo(text, nl=False)
     else:
         _write(out, text)
+
+
+def _onnx_comparison(kills: Sequence[kill.Kill]) -> str:
+    """How many of the divergences that the ONNX node tests reach they catch, beside how many the cases do."""
+    from conformance import onnx_node_tests  # an extra, and slow to import
+
+    try:
+        measured = onnx_node_tests.measure()
+    except onnx_node_tests.OnnxMissingError as error:
+        raise _Refused(str(error)) from None
+    ours = {found.divergence for found in kills}
+    return (
+        f"For comparison, the ONNX node tests ({len(measured.applicable)} of {len(measured.tests)} apply) "
+        f"reach {len(measured.reached)} of these divergences. They catch {len(measured.caught)}, the cases here "
+        f"{len(ours & set(measured.reached))}. Of all {len(measured.divergences)} they catch {len(measured.caught)}, "
+        f"the cases here {len(ours & set(measured.divergences))}."
+    )
 
 
 def _kill_row(entry: kill.Kill) -> list[str]:

@@ -267,7 +267,9 @@ DIVERGENCES = (
             ),
             Patch(
                 "rnn",
-                "                model.suffixes[index],\n                cache.inputs[index],\n                cache.states[index],",
+                "                model.suffixes[index],\n"
+                "                cache.inputs[index],\n"
+                "                cache.states[index],",
                 "                model.suffixes[layer * model.num_directions + direction],\n"
                 "                cache.inputs[layer * model.num_directions + direction],\n"
                 "                cache.states[layer * model.num_directions + direction],",
@@ -284,7 +286,8 @@ DIVERGENCES = (
             Patch(
                 "rnn",
                 "direction * hidden_size : (direction + 1) * hidden_size",
-                "(model.num_directions - 1 - direction) * hidden_size : (model.num_directions - direction) * hidden_size",
+                "(model.num_directions - 1 - direction) * hidden_size : (model.num_directions - direction)"
+                " * hidden_size",
                 "backward",
             ),
         ),
@@ -537,7 +540,7 @@ DIVERGENCES = (
         "with bias_ih and bias_hh swapped",
         "The two biases enter as their sum.",
         (Patch("rnn", ADD_BIASES, 'bias = params["bias_hh" + suffix] + params["bias_ih" + suffix]', FORWARD),),
-        equivalent="The biases occur only in their sum, and floating-point addition is commutative: outputs are equal to "
-        "the last bit, and both gradients are the same sum.",
+        equivalent="The biases occur only in their sum, and floating-point addition is commutative: outputs are equal "
+        "to the last bit, and both gradients are the same sum.",
     ),
 )
