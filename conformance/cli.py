@@ -17,12 +17,13 @@ from conformance.case import DTYPES, FAMILIES, Case, Level
 from conformance.divergences import by_id, catalogue
 from conformance.divergences.notebook import SIMPLE_RNN, SIMPLE_RNN_2
 from conformance.implementation import REFERENCE, ImplementationError, load
-from reports import kill_matrix, markdown, teaching, terminal
+from reports import kill_matrix, markdown, summary, teaching, terminal
 from reports.tables import github
 
 RESULTS = "results.jsonl"
 REPORT = "REPORT.md"
 KILL_MATRIX = "KILL-MATRIX.md"
+SWEEP = "sweep.jsonl"
 
 Result = TypeVar("Result")
 
@@ -138,6 +139,42 @@ def report_command(results: Path, out: Path | None) -> None:
         click.echo(text, nl=False)
         return
     _write(out, text)
+
+
+@cli.command("sweep")
+@click.argument("implementation", default=REFERENCE)
+@click.option(
+    "--cases", "count", type=click.IntRange(min=1), default=1000, show_default=True, help="How many, per dtype."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Other cases.")
+@click.option("--dtype", "dtypes", multiple=True, type=click.Choice(DTYPES), help="Only this dtype.")
+@_out_folder
+def sweep_command(implementation: str, count: int, seed: int, dtypes: Sequence[str], out: Path) -> None:
+    """Judge IMPLEMENTATION on random cases, in a search for false alarms, and write sweep.jsonl.
+
+    The log keeps what does not agree and the worst check of each family and dtype; `conformance run --case ID` runs
+    a case again.
+    """
+    started = time.perf_counter()
+    loaded = load(implementation)
+    _make_folder(out)
+    tally, torch_seconds = summary.Tally(), 0.0
+    for dtype in dtypes or DTYPES:
+        with _progress(run.sweep_all(range(count), seed, dtype, implementation), count) as progress:
+            for judged in progress:
+                tally.add(judged.checks)
+                torch_seconds += judged.torch_seconds
+    footer = log.footer(tally.kept(), seconds=time.perf_counter() - started, torch_seconds=torch_seconds)
+    footer["swept"] = tally.rows()
+    complete = log.Log(log.header(log.command_line(), loaded, []), tally.kept(), footer)
+    try:
+        log.write(out / SWEEP, complete)
+    except OSError as error:
+        raise _Refused(f"cannot write to {out}: {error.strerror}") from None
+    click.echo(tabulate(tally.rows(), ["family", "dtype", *summary.COUNTS, "error / tolerance", "worst case"]))
+    click.echo(f"\n{out / SWEEP}")
+    if tally.failures():
+        sys.exit(1)
 
 
 @cli.command("kill-matrix")

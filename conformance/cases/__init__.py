@@ -12,7 +12,18 @@ from fnmatch import fnmatchcase
 from functools import cache
 
 from conformance.case import Case, Level
-from conformance.cases import activation, documented, initializer, linear, loss, notebook, optimizer, rnn, training
+from conformance.cases import (
+    activation,
+    documented,
+    initializer,
+    linear,
+    loss,
+    notebook,
+    optimizer,
+    rnn,
+    sweep,
+    training,
+)
 
 MODULES = (documented, rnn, linear, activation, loss, initializer, optimizer, training, notebook)
 
@@ -35,9 +46,10 @@ def select(
 ) -> list[Case]:
     """The cases that every given filter lets through; a filter that is empty lets all through."""
     patterns = [ALIASES.get(glob, glob) for glob in globs]
+    swept = [case for glob in globs if (case := sweep.by_id(glob))]
     return [
         case
-        for case in all_cases()
+        for case in (*all_cases(), *swept)
         if (level == "standard" or case.level == "quick")
         and (not suites or case.suite in suites)
         and (not families or case.family in families)
