@@ -41,6 +41,10 @@ MOST_CANDIDATES = 24
 MOST_FAILURES = 3
 """cases that no set explains, after which only single divergences are still tried on the others"""
 
+DEEPEST = 4
+WIDTH = 6
+"""how many divergences at a time, and how many sets beside each other, are tried where two at a time do not do"""
+
 EXPLODES = 1e6
 """how many times larger than right an array has to be for its digits to be rounding's, not the formula's"""
 
@@ -91,7 +95,10 @@ class Search:
         self.run: Callable[[Case], Trace] = getattr(reference, self.family)
         self.traces: dict[tuple[Set, str], Trace | None] = {}
         self.sigmas: dict[tuple[Set, str], dict[str, Array]] = {}
-        self.thorough = False
+        # relative distances above which rounding is not suspected, as it costs a simulation to find out
+        self.worth_simulating = 2.0**-3 * self.precision.unit**0.5
+        self.delicate: set[str] = set()
+        """cases in which a divergence amplifies rounding, where larger distances are worth it"""
         self.deadline = time.perf_counter() + self.seconds
         self.reaching = {seen.case.id: self._reaching(seen.case) for seen in self.observations}
 
@@ -109,7 +116,7 @@ class Search:
                 candidates = grown
                 explained.append(seen)
         # with a set in hand, the cases that were given up on are worth the full tolerance
-        self.thorough = True
+        self.worth_simulating = np.inf
         for seen in diverging:
             if seen not in explained:
                 matching = [candidate for candidate in candidates if candidate and self._explains(candidate, seen)]
@@ -153,6 +160,14 @@ class Search:
         for upto in range(1, len(names) + 1):
             part = names[:upto]
             kept = [candidate for candidate in candidates if self._matches(candidate, seen, part[-1:])]
+            if not kept:
+                # what explains other cases may amplify rounding in this one
+                self.delicate.add(seen.case.id)
+                kept = [
+                    candidate for candidate in candidates if candidate and self._matches(candidate, seen, part[-1:])
+                ]
+                if not kept:
+                    self.delicate.discard(seen.case.id)
             if not kept or wider:
                 for candidate in candidates:
                     if candidate not in kept and not self._late():
@@ -173,16 +188,61 @@ class Search:
         found = [grown for grown in found if self._holds(grown, seen, part, before)]
         if not pairs or (found and not wider):
             return found
-        members = set(changing)
-        for pair in combinations(pool, 2):
+        # a member that changes nothing by itself can still do so beside another: tried where the others fail
+        touching = [name for name in pool if self._touches(candidate | {name}, seen.case, part, now)]
+        for members in (touching, pool):
+            found += self._pairs(candidate, seen, part, before, members, set(changing))
+            if found and not wider:
+                break
+        return list(dict.fromkeys(found)) or self._descent(candidate, seen, part, before, pool)
+
+    def _pairs(
+        self,
+        candidate: Set,
+        seen: Observation,
+        part: list[str],
+        before: list[Observation],
+        members: list[str],
+        changing: Set | set[str],
+    ) -> list[Set]:
+        """The candidate with two more, of which one changes the last array and neither is idle."""
+        found = []
+        for pair in combinations(members, 2):
             if self._late():
                 break
-            if members.isdisjoint(pair):
+            if changing.isdisjoint(pair):
                 continue
             grown = candidate | set(pair)
-            if self._holds(grown, seen, part, before):
+            if self._holds(grown, seen, part, before) and all(
+                self._touches(grown - {name}, seen.case, list(seen.actual), self.trace(grown, seen.case))
+                for name in pair
+            ):
                 found.append(grown)
         return found
+
+    def _descent(
+        self, candidate: Set, seen: Observation, part: list[str], before: list[Observation], pool: list[str]
+    ) -> list[Set]:
+        """The candidate with three or more, added one at a time where they bring the last array nearest."""
+        best = [candidate]
+        for _ in range(DEEPEST):
+            grown = list(dict.fromkeys(known | {name} for known in best for name in pool if name not in known))
+            if self._late():
+                return []
+            found = [extended for extended in grown if self._holds(extended, seen, part, before)]
+            if found:
+                return found
+            distances = {extended: self._distance(extended, seen, part[-1]) for extended in grown}
+            best = sorted((extended for extended in grown if distances[extended] < np.inf), key=distances.__getitem__)
+            best = best[:WIDTH]
+        return []
+
+    def _distance(self, candidate: Set, seen: Observation, name: str) -> float:
+        predicted = (self.trace(candidate, seen.case) or {}).get(name)
+        if predicted is None or predicted.shape != seen.actual[name].shape:
+            return np.inf
+        with np.errstate(all="ignore"):
+            return _size(seen.actual[name].astype(np.float64) - predicted)
 
     def _holds(self, candidate: Set, seen: Observation, part: list[str], before: list[Observation]) -> bool:
         return self._matches(candidate, seen, part) and all(self._explains(candidate, other) for other in before)
@@ -239,7 +299,8 @@ class Search:
         # most comparisons are decided here: far below what any divergence does, or far beyond rounding
         if distance <= 2**5 * unit * size and np.all(difference <= 2**10 * unit * np.abs(value)):
             return True
-        if distance > 2**-3 * unit**0.5 * size and not self.thorough:
+        worth = max(self.worth_simulating, 2.0**-6) if case.id in self.delicate else self.worth_simulating
+        if distance > worth * size:
             return False
         sigma = self._sigma(candidate, case).get(name)
         return sigma is not None and Comparison.of(actual, value, sigma).ratio <= 1
@@ -256,6 +317,9 @@ class Search:
         if trace is None or name not in trace:
             return False
         return now is None or name not in now or not np.array_equal(trace[name], now[name], equal_nan=True)
+
+    def _touches(self, candidate: Set, case: Case, names: list[str], now: Trace | None) -> bool:
+        return any(self._changes(candidate, case, name, now) for name in names)
 
     def trace(self, candidate: Set, case: Case) -> Trace | None:
         """What the reference gives with these divergences; None if they fail or cannot be combined."""
