@@ -17,9 +17,9 @@ import numpy as np
 from conformance.adapters import reference
 from conformance.case import Case
 from conformance.compare import Check
-from conformance.diagnose import executed
 from conformance.divergences import Divergence, applied, by_id, catalogue
 from conformance.divergences.patching import functions_of
+from conformance.reach import executed
 from conformance.run import CachedJudge, cores, expectation, start_process
 from conformance.tolerance import Precision
 from conformance.trace import Trace, as_trace

@@ -104,6 +104,10 @@ NUMPY_FOLDER = os.path.dirname(np.__file__) + os.sep
 _active: ContextVar[Rounding] = ContextVar("rounding")
 
 
+class UnknownOperationError(TypeError):
+    """An operation whose rounding this module does not know."""
+
+
 class Rounding:
     """One replicate of simulated rounding; a context manager."""
 
@@ -175,7 +179,7 @@ class NoisyArray(np.ndarray[Any, Any]):
             terms = plain[0].size // max(value.size, 1)
             return self._rounded_into(out, _active.get()(value, np.asarray(magnitude), terms, ufunc))
         if method != "__call__" or ufunc not in ROUNDED or masked:
-            raise TypeError(f"the noise model does not know numpy.{ufunc.__name__}.{method}")
+            raise UnknownOperationError(f"the noise model does not know numpy.{ufunc.__name__}.{method}")
         kwargs.pop("out", None)
         value = np.asarray(ufunc(*plain, **kwargs))
         return self._rounded_into(out, _active.get()(value, np.abs(value), 1, ufunc))
@@ -198,20 +202,20 @@ class NoisyArray(np.ndarray[Any, Any]):
             return args[0].view(NoisyArray).dot(*args[1:], **kwargs)
         if func is np.linalg.norm and len(args) == 1 and not kwargs:
             return np.sqrt((args[0] * args[0]).sum())
-        raise TypeError(f"the noise model does not know {func.__module__}.{func.__name__}")
+        raise UnknownOperationError(f"the noise model does not know {func.__module__}.{func.__name__}")
 
     def dot(self, b: Any, out: Any = None) -> Any:
         """A product, rounded; ``ndarray.dot`` is no ufunc and would lose the noise."""
         return self._rounded_into(None if out is None else (out,), _product(np.dot, _plain(self), _plain(b)))
 
     def cumsum(self, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError("the noise model does not know ndarray.cumsum")
+        raise UnknownOperationError("the noise model does not know ndarray.cumsum")
 
     def cumprod(self, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError("the noise model does not know ndarray.cumprod")
+        raise UnknownOperationError("the noise model does not know ndarray.cumprod")
 
     def trace(self, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError("the noise model does not know ndarray.trace")
+        raise UnknownOperationError("the noise model does not know ndarray.trace")
 
 
 def noisy(array: Plain) -> Plain:

@@ -10,9 +10,10 @@ import numpy as np
 from conformance import cases, tolerance
 from conformance.adapters import reference
 from conformance.case import Case, Level
-from conformance.diagnose import Diagnosis, Observation, Search
+from conformance.diagnose import Diagnosis, Search
 from conformance.divergences import Divergence, applied
 from conformance.divergences.patching import ConflictError
+from conformance.matching import Observation
 from conformance.tolerance import Precision
 from conformance.trace import Trace
 

@@ -11,10 +11,11 @@ import pytest
 
 from conformance import cases, log
 from conformance.cli import cli
-from conformance.diagnose import Diagnosis, Observation, Search
+from conformance.diagnose import Diagnosis, Search
 from conformance.divergences import Divergence, by_id
 from conformance.divergences.notebook import SIMPLE_RNN, SIMPLE_RNN_2
 from conformance.implementation import load
+from conformance.matching import Observation
 from conformance.run import diagnose_all, judge
 from conformance.tolerance import Precision
 from tests.conformance import as_written, observing, unknown
