@@ -15,7 +15,7 @@ Array = NDArray[Any]
 Level = Literal["quick", "standard"]
 
 DTYPES = ("float64", "float32")
-FAMILIES = ("rnn", "linear", "activation", "loss", "initializer", "optimizer", "training", "notebook")
+FAMILIES = ("rnn", "rnn_cell", "linear", "activation", "loss", "initializer", "optimizer", "training", "notebook")
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,6 +39,31 @@ def rnn(case: Case) -> Trace:
     return {"output": _array(output), "h_n": _array(h_n), **grads}
 
 
+def rnn_cell(case: Case) -> Trace:
+    return _cell(case, torch.nn.RNNCell)
+
+
+def _cell(case: Case, kind: Callable[..., torch.nn.Module]) -> Trace:
+    """Several steps of a cell, its state handed on."""
+    model = kind(**case.config, dtype=_dtype(case))
+    model.load_state_dict(_tensors(case, model.state_dict()))
+    inputs = {name: _leaf(case[name]) for name in ("input", "hx", "cx") if name in case}
+    state = inputs.get("hx")
+    outputs: dict[str, torch.Tensor] = {}
+    for k, x in enumerate(inputs["input"], start=1):
+        state = model(x, state)
+        outputs[f"step{k}.h"] = state
+    leaves = inputs | dict(model.named_parameters())
+    given = {name: case[f"{name[:-1]}d_{name[-1]}"] for name in outputs if f"{name[:-1]}d_{name[-1]}" in case}
+    grads = torch.autograd.grad(
+        [outputs[name] for name in given],
+        list(leaves.values()),
+        [torch.from_numpy(value) for value in given.values()],
+    )
+    trace = {name: _array(value) for name, value in outputs.items()}
+    return trace | {f"grad.{name}": _array(grad) for name, grad in zip(leaves, grads, strict=True)}
+
+
 def linear(case: Case) -> Trace:
     model = torch.nn.Linear(**case.config, dtype=_dtype(case))
     model.load_state_dict(_tensors(case, model.state_dict()))

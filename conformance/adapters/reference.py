@@ -25,6 +25,37 @@ def rnn(case: Case) -> Trace:
     return {"output": output, "h_n": h_n, **{f"grad.{name}": grads[name] for name in wanted}}
 
 
+def rnn_cell(case: Case) -> Trace:
+    """Several steps, the caller handing on the state; gradients of the parameters are added up over the steps."""
+    model = elman.RNNCell(**case.config)
+    params = {name: case[name] for name in model.parameter_shapes}
+    x, h, caches = case["input"], case.get("hx"), []
+    trace: Trace = {}
+    for k in range(1, len(x) + 1):
+        h, cache = elman.cell_forward(model, params, x[k - 1], h)
+        caches.append(cache)
+        trace[f"step{k}.h"] = h
+
+    total: dict[str, Array] = {}
+    d_input = np.empty_like(x)
+    carried = np.zeros_like(h)
+    for k in reversed(range(1, len(x) + 1)):
+        d_h = carried + case[f"step{k}.d_h"] if f"step{k}.d_h" in case else carried
+        grads = elman.cell_backward(model, params, caches[k - 1], d_h)
+        d_input[k - 1], carried = grads.pop("input"), grads.pop("hx")
+        total = _added(total, grads)
+    return trace | _cell_gradients(case, d_input, {"hx": carried}, total)
+
+
+def _added(total: dict[str, Array], grads: dict[str, Array]) -> dict[str, Array]:
+    return {name: total[name] + grad if total else grad for name, grad in grads.items()}
+
+
+def _cell_gradients(case: Case, d_input: Array, d_states: dict[str, Array], d_params: dict[str, Array]) -> Trace:
+    grads = {"input": d_input} | {name: grad for name, grad in d_states.items() if name in case} | d_params
+    return {f"grad.{name}": grad for name, grad in grads.items()}
+
+
 def linear(case: Case) -> Trace:
     model = linear_layer.Linear(**case.config)
     params = {name: case[name] for name in model.parameter_shapes}

@@ -135,6 +135,7 @@ DIVERGENCES = (
                 'nonlinearity = NONLINEARITIES["tanh"]',
                 "backward",
             ),
+            Patch("rnn", "return NONLINEARITIES[model.nonlinearity]", 'return NONLINEARITIES["tanh"]', "_cell_nonlinearity"),
         ),
     ),
     Divergence(
