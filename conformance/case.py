@@ -15,7 +15,10 @@ Array = NDArray[Any]
 Level = Literal["quick", "standard"]
 
 DTYPES = ("float64", "float32")
-FAMILIES = ("rnn", "rnn_cell", "linear", "activation", "loss", "initializer", "optimizer", "training", "notebook")
+FAMILIES = (
+    *("rnn", "rnn_packed", "rnn_dropout", "rnn_unbatched", "rnn_cell"),
+    *("linear", "activation", "loss", "initializer", "optimizer", "training", "notebook"),
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,15 +14,32 @@ from reference import activations, initializers, losses, optim
 from reference import linear as linear_layer
 from reference import notebook as classes
 from reference import rnn as elman
+from reference.recurrent import Network
 
 
 def rnn(case: Case) -> Trace:
-    model = elman.RNN(**case.config)
+    return _network(case, elman, elman.RNN)
+
+
+rnn_packed = rnn_dropout = rnn_unbatched = rnn
+
+
+def _network(case: Case, module: Any, kind: Callable[..., Network]) -> Trace:
+    """A network over its sequences, with lengths and dropout masks if the case has any."""
+    config = dict(case.config)
+    options = {name: case[name] for name in ("lengths", "dropout_masks") if name in case}
+    if "enforce_sorted" in config:
+        options["enforce_sorted"] = config.pop("enforce_sorted")
+    model = kind(**config)
     params = {name: case[name] for name in model.parameter_shapes}
-    output, h_n, cache = elman.forward(model, params, case["input"], case.get("h_0"))
-    grads = elman.backward(model, params, cache, case.get("d_output"), case.get("d_h_n"))
-    wanted = ["input", *(["h_0"] if "h_0" in case else []), *params]
-    return {"output": output, "h_n": h_n, **{f"grad.{name}": grads[name] for name in wanted}}
+    states = ["h", "c"][: len(model.state_sizes)]
+    initial = [case.get(f"{name}_0") for name in states]
+    output, *final, cache = module.forward(model, params, case["input"], *initial, **options)
+    upstream = [case.get(name) for name in ("d_output", *(f"d_{state}_n" for state in states))]
+    grads = module.backward(model, params, cache, *upstream)
+    wanted = ["input", *(f"{name}_0" for name in states if f"{name}_0" in case), *params]
+    trace = {"output": output} | {f"{name}_n": value for name, value in zip(states, final, strict=True)}
+    return trace | {f"grad.{name}": grads[name] for name in wanted}
 
 
 def rnn_cell(case: Case) -> Trace:

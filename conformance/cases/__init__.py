@@ -21,11 +21,12 @@ from conformance.cases import (
     loss,
     notebook,
     optimizer,
+    recurrent,
     rnn,
     training,
 )
 
-MODULES = (documented, rnn, cell, linear, activation, loss, initializer, optimizer, training, notebook)
+MODULES = (documented, rnn, recurrent, cell, linear, activation, loss, initializer, optimizer, training, notebook)
 
 ALIASES = {"documented/three-step": "documented/*/three-step*"}
 

@@ -2,6 +2,7 @@
 
 patching.py     how a divergence changes the running reference
 recurrent.py    the Elman RNN
+sequences.py    sequences of different lengths, dropout
 notebook.py     a learner's notebook as written: its own mistakes, and which of the others it makes
 optimizers.py   what all optimizers share, SGD; like the next two, with other frameworks' dialects
 adaptive.py     Adagrad and RMSprop
@@ -29,6 +30,7 @@ from conformance.divergences import (
     optimizers,
     patching,
     recurrent,
+    sequences,
 )
 from conformance.divergences.divergence import Divergence
 
@@ -38,7 +40,7 @@ __all__ = ["Divergence", "applied", "by_id", "catalogue"]
 @cache
 def catalogue() -> tuple[Divergence, ...]:
     """Every known divergence."""
-    modules = (recurrent, notebook, optimizers, adaptive, adam, layers, activations, losses, initializers)
+    modules = (recurrent, sequences, notebook, optimizers, adaptive, adam, layers, activations, losses, initializers)
     return tuple(divergence for module in modules for divergence in module.DIVERGENCES)
 
 

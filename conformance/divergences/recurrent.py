@@ -135,7 +135,12 @@ DIVERGENCES = (
                 'nonlinearity = NONLINEARITIES["tanh"]',
                 "backward",
             ),
-            Patch("rnn", "return NONLINEARITIES[model.nonlinearity]", 'return NONLINEARITIES["tanh"]', "_cell_nonlinearity"),
+            Patch(
+                "rnn",
+                "return NONLINEARITIES[model.nonlinearity]",
+                'return NONLINEARITIES["tanh"]',
+                "_cell_nonlinearity",
+            ),
         ),
     ),
     Divergence(

@@ -1,0 +1,212 @@
+"""Recurrent networks beyond a batch of equally long sequences: different lengths, dropout, a single sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from conformance.case import Array, Build, Case, Level, cases_of
+from reference.recurrent import Network
+from reference.rnn import RNN
+
+SHARED = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
+DEFAULTS: dict[str, dict[str, Any]] = {"rnn": SHARED | {"nonlinearity": "tanh"}}
+MODELS: dict[str, Callable[..., Network]] = {"rnn": RNN}
+STATES: dict[str, tuple[str, ...]] = {"rnn": ("h",)}
+"""what is carried from step to step"""
+
+
+def config_of(kind: str, input_size: int, hidden_size: int, **options: Any) -> dict[str, Any]:
+    """All of the network's arguments, torch's defaults where nothing is said."""
+    return {"input_size": input_size, "hidden_size": hidden_size} | DEFAULTS[kind] | options
+
+
+def arrays_of(
+    rng: np.random.Generator,
+    kind: str,
+    config: dict[str, Any],
+    *,
+    batch: int | None,
+    steps: int,
+    initial: bool = True,
+    upstream: tuple[str, ...] = ("output", "h_n", "c_n"),
+    lengths: tuple[int, ...] = (),
+    masks: bool = False,
+) -> dict[str, Array]:
+    """Random input, states, parameters and upstream gradients; weights keep the states off saturation.
+
+    ``batch`` None is a single sequence without a batch axis. Dropout masks are scaled by 1 / (1 - dropout).
+    """
+    model = MODELS[kind](**config)
+    sequences, states = len(model.suffixes), dict(zip(STATES[kind], model.state_sizes, strict=True))
+    many = () if batch is None else (batch,)
+    lead = (*many, steps) if model.batch_first else (steps, *many)
+    features = model.num_directions * model.output_size
+    arrays = {"input": rng.standard_normal((*lead, model.input_size))}
+    if initial:
+        arrays |= {f"{name}_0": rng.uniform(-0.8, 0.8, (sequences, *many, size)) for name, size in states.items()}
+    for name, shape in model.parameter_shapes.items():
+        arrays[name] = rng.uniform(-1, 1, shape) * (0.9 / np.sqrt(shape[-1]) if "weight" in name else 0.4)
+    shapes = {"output": (*lead, features)} | {f"{name}_n": (sequences, *many, size) for name, size in states.items()}
+    arrays |= {f"d_{name}": rng.standard_normal(shapes[name]) for name in upstream if name in shapes}
+    if lengths:
+        arrays["lengths"] = np.array(lengths)
+    if masks:
+        kept = rng.random((model.num_layers - 1, *lead, features)) >= model.dropout
+        arrays["dropout_masks"] = kept / (1 - model.dropout if model.dropout < 1 else 1)
+    return arrays
+
+
+def build(kind: str, config: dict[str, Any], **options: Any) -> Build:
+    """What draws a case's arrays."""
+    return partial(arrays_of, kind=kind, config=config, **options)
+
+
+def cases() -> Iterator[Case]:
+    for kind in DEFAULTS:
+        yield from _packed_options(kind)
+        yield from _packed_lengths(kind)
+        yield from _dropout(kind)
+        yield from _unbatched(kind)
+
+
+def _named(**flags: bool) -> list[str]:
+    return [name.replace("_without", "no") for name, on in flags.items() if on]
+
+
+def _packed_config(config: dict[str, Any], *, enforce_sorted: bool) -> dict[str, Any]:
+    """With the argument of torch's pack_padded_sequence."""
+    return config | {"enforce_sorted": enforce_sorted}
+
+
+def _packed_options(kind: str) -> Iterator[Case]:
+    """Lengths that differ, with every combination of layers, directions, layout and order."""
+    combinations = product((1, 2), (False, True), (False, True), (True, False))
+    for number, (layers, bidirectional, batch_first, enforce_sorted) in enumerate(combinations):
+        draw = np.random.default_rng(2000 + number)
+        batch, steps, input_size, hidden_size = (int(size) for size in draw.permutation([3, 4, 5, 6]))
+        # the longest is as long as the input, the shortest a single step, and the order is not that of length
+        lengths = [1, steps, *(int(n) for n in draw.integers(2, steps, batch - 2))]
+        if enforce_sorted:
+            lengths.sort(reverse=True)
+        options = {"nonlinearity": "relu" if number % 4 == 2 else "tanh"} if kind == "rnn" else {}
+        config = config_of(
+            kind,
+            input_size,
+            hidden_size,
+            num_layers=layers,
+            batch_first=batch_first,
+            bidirectional=bidirectional,
+            **options,
+        )
+        flags = _named(bidirectional=bidirectional, batch_first=batch_first, unsorted=not enforce_sorted)
+        yield from cases_of(
+            f"{kind}_packed",
+            "-".join([*options.values(), f"{layers}-layer", *flags]),
+            _packed_config(config, enforce_sorted=enforce_sorted),
+            build(kind, config, batch=batch, steps=steps, lengths=tuple(lengths)),
+            "sequences of different lengths, from a single step to the whole input; everything random",
+            level="quick",
+        )
+
+
+def _packed_lengths(kind: str) -> Iterator[Case]:
+    """Lengths with a reason of their own."""
+    both = {"bidirectional": True}
+    rows: list[tuple[str, tuple[int, ...], int, dict[str, Any], dict[str, Any], str]] = [
+        ("small", (3, 1), 3, {}, {}, "small enough to follow by hand, for a diagnosis that few mistakes reach"),
+        ("small-bidirectional", (3, 1), 3, both, {}, "small enough to follow by hand, both directions"),
+        ("equal", (4, 4, 4), 4, both, {}, "no padding at all: the same as without lengths"),
+        ("shorter-than-input", (3, 2, 2), 5, both, {}, "even the longest sequence ends before the input does"),
+        ("length-1", (1, 1, 1), 4, both, {}, "single steps, and all the rest is padding"),
+        ("one-sequence", (3,), 5, both, {}, "a batch of one sequence with padding behind it"),
+        ("only-output-gradient", (2, 5, 3), 5, both, {"upstream": ("output",)}, "no gradient on the final states"),
+        ("only-state-gradient", (2, 5, 3), 5, both, {"upstream": ("h_n", "c_n")},
+         "the gradient on the final states enters at each sequence's own end"),
+        ("no-initial-state", (2, 5, 3), 5, {"num_layers": 2}, {"initial": False}, "states left out count as zeros"),
+        ("long", (2, 40, 17, 33), 40, both, {}, "from 2 to 40 steps in one batch"),
+    ]  # fmt: skip
+    for name, lengths, steps, options, arrays, note in rows:
+        config = config_of(kind, 3, 4, **options)
+        yield from cases_of(
+            f"{kind}_packed",
+            name,
+            _packed_config(config, enforce_sorted=list(lengths) == sorted(lengths, reverse=True)),
+            build(kind, config, batch=len(lengths), steps=steps, lengths=lengths, **arrays),
+            note,
+            level="standard" if name == "long" else "quick",
+        )
+    for layers in (1, 2):
+        config = config_of(kind, 3, 4, bidirectional=True, num_layers=layers)
+        yield from cases_of(
+            f"{kind}_packed",
+            f"nan-padding-{layers}-layer",
+            _packed_config(config, enforce_sorted=False),
+            partial(_nan_padding, kind=kind, config=config),
+            "NaN in the padding of input and upstream gradient: padding takes no part, not even multiplied by 0",
+            level="quick",
+        )
+
+
+def _nan_padding(rng: np.random.Generator, kind: str, config: dict[str, Any]) -> dict[str, Array]:
+    lengths = (2, 5, 3)
+    arrays = arrays_of(rng, kind, config, batch=3, steps=5, lengths=lengths)
+    for sequence, length in enumerate(lengths):
+        arrays["input"][length:, sequence] = np.nan
+        arrays["d_output"][length:, sequence] = np.nan
+    return arrays
+
+
+def _dropout(kind: str) -> Iterator[Case]:
+    """Dropout between layers: with the masks given, scaled already, or in evaluation mode, without effect."""
+    rows: list[tuple[str, float, dict[str, Any], bool, Level, str]] = [
+        ("2-layer", 0.5, {"num_layers": 2}, True, "quick", "one mask, between the two layers"),
+        ("3-layer", 0.3, {"num_layers": 3}, True, "quick", "a mask behind each layer but the last"),
+        ("bidirectional", 0.3, {"num_layers": 2, "bidirectional": True}, True, "quick",
+         "a mask for the states of both directions"),
+        ("batch_first", 0.4, {"num_layers": 3, "batch_first": True}, True, "quick", "masks are laid out like output"),
+        ("3-layer-bidirectional", 0.2, {"num_layers": 3, "bidirectional": True, "batch_first": True}, True, "standard",
+         "everything at once"),
+        ("small", 0.5, {"num_layers": 2}, True, "quick", "small enough to follow by hand"),
+        ("all", 1.0, {"num_layers": 2}, True, "quick", "p = 1: nothing but its biases and state reaches the next layer"),
+        ("eval", 0.5, {"num_layers": 3, "bidirectional": True}, False, "quick",
+         "evaluation mode: dropout has no effect, nothing is scaled"),
+        ("eval-all", 1.0, {"num_layers": 2}, False, "quick", "evaluation mode at p = 1: still no effect"),
+    ]  # fmt: skip
+    for name, dropout, options, masks, level, note in rows:
+        batch, steps, inputs, hidden = (1, 3, 2, 4) if name == "small" else (3, 5, 2, 4)
+        config = config_of(kind, inputs, hidden, dropout=dropout, **options)
+        yield from cases_of(
+            f"{kind}_dropout",
+            name,
+            config,
+            build(kind, config, batch=batch, steps=steps, masks=masks),
+            note,
+            level=level,
+        )
+
+
+def _unbatched(kind: str) -> Iterator[Case]:
+    """A single sequence, without a batch axis in any array."""
+    rows: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
+        ("plain", {}, {}, "a sequence (T, I) and states (L * D, H)"),
+        ("bidirectional", {"bidirectional": True, "num_layers": 2}, {}, "layers and directions"),
+        ("batch_first", {"batch_first": True, "num_layers": 2}, {}, "batch_first has no effect without a batch"),
+        ("no-initial-state", {"num_layers": 2}, {"initial": False}, "states left out count as zeros"),
+        ("no-bias", {"bias": False}, {}, "no biases"),
+        ("length-1", {"bidirectional": True}, {"steps": 1}, "a single step"),
+    ]
+    for name, options, arrays, note in rows:
+        config = config_of(kind, 3, 4, **options)
+        yield from cases_of(
+            f"{kind}_unbatched",
+            name,
+            config,
+            build(kind, config, **({"batch": None, "steps": 5} | arrays)),
+            note,
+            level="quick",
+        )
