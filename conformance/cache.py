@@ -37,7 +37,7 @@ def folder() -> Path | None:
 def simulation(case: Case, precision: Precision, compute: Callable[[], Simulation]) -> Simulation:
     """The simulation of a case, computed unless it is on disk. A file that cannot be read is computed again."""
     where = folder()
-    if where is None:
+    if where is None or case.suite == "sweep":  # a sweep's cases are run once
         return compute()
     path = where / f"{_key(case, precision)}.npz"
     try:

@@ -17,12 +17,13 @@ from conformance.case import DTYPES, FAMILIES, Case, Level
 from conformance.divergences import by_id, catalogue
 from conformance.divergences.notebook import SIMPLE_RNN, SIMPLE_RNN_2
 from conformance.implementation import REFERENCE, ImplementationError, load
-from reports import kill_matrix, markdown, teaching, terminal
+from reports import kill_matrix, markdown, summary, teaching, terminal
 from reports.tables import github
 
 RESULTS = "results.jsonl"
 REPORT = "REPORT.md"
 KILL_MATRIX = "KILL-MATRIX.md"
+SWEEP = "sweep.jsonl"
 
 Result = TypeVar("Result")
 
@@ -140,6 +141,42 @@ def report_command(results: Path, out: Path | None) -> None:
     _write(out, text)
 
 
+@cli.command("sweep")
+@click.argument("implementation", default=REFERENCE)
+@click.option(
+    "--cases", "count", type=click.IntRange(min=1), default=1000, show_default=True, help="How many, per dtype."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Other cases.")
+@click.option("--dtype", "dtypes", multiple=True, type=click.Choice(DTYPES), help="Only this dtype.")
+@_out_folder
+def sweep_command(implementation: str, count: int, seed: int, dtypes: Sequence[str], out: Path) -> None:
+    """Judge IMPLEMENTATION on random cases, in a search for false alarms, and write sweep.jsonl.
+
+    The log keeps what does not agree and the worst check of each family and dtype; `conformance run --case ID` runs
+    a case again.
+    """
+    started = time.perf_counter()
+    loaded = load(implementation)
+    _make_folder(out)
+    tally, torch_seconds = summary.Tally(), 0.0
+    for dtype in dtypes or DTYPES:
+        with _progress(run.sweep_all(range(count), seed, dtype, implementation), count) as progress:
+            for judged in progress:
+                tally.add(judged.checks)
+                torch_seconds += judged.torch_seconds
+    footer = log.footer(tally.kept(), seconds=time.perf_counter() - started, torch_seconds=torch_seconds)
+    footer["swept"] = tally.rows()
+    complete = log.Log(log.header(log.command_line(), loaded, []), tally.kept(), footer)
+    try:
+        log.write(out / SWEEP, complete)
+    except OSError as error:
+        raise _Refused(f"cannot write to {out}: {error.strerror}") from None
+    click.echo(tabulate(tally.rows(), ["family", "dtype", *summary.COUNTS, "error / tolerance", "worst case"]))
+    click.echo(f"\n{out / SWEEP}")
+    if tally.failures():
+        sys.exit(1)
+
+
 @cli.command("kill-matrix")
 @_filters
 @_out_folder
@@ -151,9 +188,9 @@ def kill_matrix_command(out: Path, onnx: bool, level: Level, **filters: Sequence
     """
     selected = [case for case in _select(level=level, **filters) if filters["dtypes"] or str(case.dtype) == "float64"]
     _make_folder(out)
-    comparison = onnx_node_tests.comparison() if onnx else ""
     with _progress(kill.kills(selected), len(selected)) as progress:
         kills = [found for of_case in progress for found in of_case]
+    comparison = _onnx_comparison(kills) if onnx else ""
     divergences = catalogue()
     _write(out / KILL_MATRIX, kill_matrix.render(selected, divergences, kills, comparison))
     click.echo(kill_matrix.headline(selected, divergences, kills))
@@ -205,6 +242,23 @@ def catalogue_command(out: Path | None) -> None:
         click.echo(text, nl=False)
     else:
         _write(out, text)
+
+
+def _onnx_comparison(kills: Sequence[kill.Kill]) -> str:
+    """How many of the divergences that the ONNX node tests reach they catch, beside how many the cases do."""
+    from conformance import onnx_node_tests  # an extra, and slow to import
+
+    try:
+        measured = onnx_node_tests.measure()
+    except onnx_node_tests.OnnxMissingError as error:
+        raise _Refused(str(error)) from None
+    ours = {found.divergence for found in kills}
+    return (
+        f"For comparison, the ONNX node tests ({len(measured.applicable)} of {len(measured.tests)} apply) "
+        f"reach {len(measured.reached)} of these divergences. They catch {len(measured.caught)}, the cases here "
+        f"{len(ours & set(measured.reached))}. Of all {len(measured.divergences)} they catch {len(measured.caught)}, "
+        f"the cases here {len(ours & set(measured.divergences))}."
+    )
 
 
 def _kill_row(entry: kill.Kill) -> list[str]:

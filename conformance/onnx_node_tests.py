@@ -191,12 +191,13 @@ def _value(value: Any) -> Any:
 
 DIRECTIONS = {"forward": slice(0, 1), "reverse": slice(1, 2), "bidirectional": slice(0, 2)}
 BIAS_CORRECTED = 2.0**24
-"""a number of steps after which beta^t is 0 for every beta in use"""
+"""a number of steps after which 1 - beta^t is 1 for every beta in use"""
 
 
 def _rnn(test: NodeTest) -> tuple[Array, ...]:
     """ONNX' RNN is one layer: X, W (D, H, I), R (D, H, H), B (D, 2 H), lengths, initial_h -> Y (T, D, B, H), Y_h."""
-    x, w, r, b, lengths, initial_h = (*test.inputs, *(6 - len(test.inputs)) * [None])
+    left_out: list[Array | None] = [None] * (6 - len(test.inputs))
+    x, w, r, b, lengths, initial_h = [*test.inputs, *left_out]
     assert x is not None
     assert w is not None
     assert r is not None

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from conformance import cache
 from conformance.adapters import reference
 from conformance.case import Case
+from conformance.cases import sweep
 from conformance.compare import Check, Judge
 from conformance.diagnose import Diagnosis, Observation, Search
 from conformance.implementation import Implementation, load
@@ -61,6 +63,13 @@ def expectation(case: Case) -> tuple[Trace, float]:
     started = time.perf_counter()
     trace = as_trace(getattr(pytorch, case.family)(case))
     return trace, time.perf_counter() - started
+
+
+def sweep_all(numbers: Sequence[int], seed: int, dtype: str, implementation: str) -> Iterator[Judged]:
+    """Verdicts on random cases, by number."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(cores(), context, _start_worker, (implementation,)) as pool:
+        yield from pool.map(partial(_sweep_in_worker, seed=seed, dtype=dtype), numbers, chunksize=16)
 
 
 def judge(case: Case, implementation: Implementation) -> Judged:
@@ -161,6 +170,10 @@ def _start_worker(name: str) -> None:
 
 def _judge_in_worker(case: Case) -> Judged:
     return judge(case, _implementation)
+
+
+def _sweep_in_worker(number: int, seed: int, dtype: str) -> Judged:
+    return _judge_in_worker(sweep.case(seed, number, dtype))._replace(actual=None)
 
 
 def cores() -> int:

@@ -23,7 +23,6 @@ from numpy.typing import ArrayLike, DTypeLike
 from reference import activations, initializers, linear, optim, rnn
 from reference.checks import Array
 
-
 Algorithm: TypeAlias = optim.SGD | optim.Adagrad | optim.Adam
 
 

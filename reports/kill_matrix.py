@@ -17,9 +17,9 @@ def render(cases: Sequence[Case], divergences: Sequence[Divergence], kills: Sequ
     parts = [
         "# Kill matrix\n",
         f"{headline(cases, divergences, kills)}\n",
-        "A divergence is a known way of differing from torch, run as a patch of the reference. A case catches it if its "
-        "result is then further from torch's than rounding explains, or if it raises or warns. Ratios are error over "
-        "tolerance: above 1 is caught.\n",
+        "A divergence is a known way of differing from torch, run as a patch of the reference. A case catches it if "
+        "its result is then further from torch's than rounding explains, or if it raises or warns. Ratios are error "
+        "over tolerance: above 1 is caught.\n",
     ]
     if onnx:
         parts.append(f"{onnx}\n")

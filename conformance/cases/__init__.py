@@ -23,6 +23,7 @@ from conformance.cases import (
     optimizer,
     recurrent,
     rnn,
+    sweep,
     training,
 )
 
@@ -47,9 +48,10 @@ def select(
 ) -> list[Case]:
     """The cases that every given filter lets through; a filter that is empty lets all through."""
     patterns = [ALIASES.get(glob, glob) for glob in globs]
+    swept = [case for glob in globs if (case := sweep.by_id(glob))]
     return [
         case
-        for case in all_cases()
+        for case in (*all_cases(), *swept)
         if (level == "standard" or case.level == "quick")
         and (not suites or case.suite in suites)
         and (not families or case.family in families)

@@ -14,7 +14,8 @@ LARGE = [5.0, -5.0, 20.0, -20.0, 80.0, -80.0, 300.0, -300.0, 1e4, -1e4, 1e30, -1
 NOT_FINITE = [np.inf, -np.inf, np.nan, 1.0, -1.0]
 
 
-def _random(shape: tuple[int, ...], scale: float) -> Build:
+def random(shape: tuple[int, ...], scale: float) -> Build:
+    """Gaussian input of a standard deviation, and upstream gradients."""
     return lambda rng: {"input": scale * rng.standard_normal(shape), "d_output": rng.standard_normal(shape)}
 
 
@@ -25,8 +26,8 @@ def _listed(values: list[float]) -> Build:
 def cases() -> Iterator[Case]:
     for name in ("tanh", "relu", "sigmoid"):
         rows: list[tuple[str, Build, str]] = [
-            ("ordinary", _random((3, 4), 1.5), "where the function curves"),
-            ("three-axes", _random((2, 3, 4), 1.5), "element-wise whatever the shape"),
+            ("ordinary", random((3, 4), 1.5), "where the function curves"),
+            ("three-axes", random((2, 3, 4), 1.5), "element-wise whatever the shape"),
             (
                 "near-zero",
                 _listed(TINY),
@@ -34,7 +35,7 @@ def cases() -> Iterator[Case]:
             ),
             ("large", _listed(LARGE), "saturation without overflow on the way"),
             ("not-finite", _listed(NOT_FINITE), "infinities and NaN go the way torch sends them"),
-            ("many", _random((40, 25), 3.0), "a thousand values"),
+            ("many", random((40, 25), 3.0), "a thousand values"),
         ]
         for description, build, note in rows:
             level: Level = "standard" if description in ("many", "three-axes") else "quick"
@@ -64,15 +65,15 @@ def cases() -> Iterator[Case]:
         return {"input": scores, "d_output": rng.standard_normal((3, 5))}
 
     softmax_rows: list[tuple[str, dict[str, Any], Build, str]] = [
-        ("rows", {"dim": 1}, _random((3, 5), 2.0), "probabilities of each row"),
-        ("columns", {"dim": 0}, _random((3, 5), 2.0), "along the first axis"),
-        ("last-axis", {"dim": -1}, _random((2, 3, 4), 2.0), "along the last of three axes"),
-        ("middle-axis", {"dim": 1}, _random((2, 3, 4), 2.0), "along the middle of three axes"),
-        ("vector", {"dim": 0}, _random((6,), 2.0), "one vector"),
-        ("one-class", {"dim": 1}, _random((4, 1), 2.0), "one class: probability 1, gradient 0"),
+        ("rows", {"dim": 1}, random((3, 5), 2.0), "probabilities of each row"),
+        ("columns", {"dim": 0}, random((3, 5), 2.0), "along the first axis"),
+        ("last-axis", {"dim": -1}, random((2, 3, 4), 2.0), "along the last of three axes"),
+        ("middle-axis", {"dim": 1}, random((2, 3, 4), 2.0), "along the middle of three axes"),
+        ("vector", {"dim": 0}, random((6,), 2.0), "one vector"),
+        ("one-class", {"dim": 1}, random((4, 1), 2.0), "one class: probability 1, gradient 0"),
         ("rows-far-apart", {"dim": 1}, shifted, "a row 800 above the others: the maximum has to be each row's own"),
         ("large", {"dim": 1}, large, "scores in the hundreds: no overflow, probabilities of 0 and 1"),
-        ("equal", {"dim": 1}, _random((3, 5), 0.0), "equal scores: uniform probabilities"),
+        ("equal", {"dim": 1}, random((3, 5), 0.0), "equal scores: uniform probabilities"),
     ]  # fmt: skip
     for description, config, build, note in softmax_rows:
         yield from cases_of(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -11,9 +12,9 @@ from conformance.case import Array, Case, cases_of
 from reference.linear import Linear
 
 
-def arrays_of(rng: np.random.Generator, config: dict[str, object], lead: tuple[int, ...]) -> dict[str, Array]:
+def arrays_of(rng: np.random.Generator, config: Mapping[str, Any], lead: tuple[int, ...]) -> dict[str, Array]:
     """Random input of shape (*lead, in_features), parameters and upstream gradient."""
-    model = Linear(**config)  # type: ignore[arg-type]
+    model = Linear(**config)
     params = {name: rng.uniform(-1, 1, shape) for name, shape in model.parameter_shapes.items()}
     return {
         "input": rng.standard_normal((*lead, model.in_features)),

@@ -172,7 +172,7 @@ def _dropout(kind: str) -> Iterator[Case]:
         ("3-layer-bidirectional", 0.2, {"num_layers": 3, "bidirectional": True, "batch_first": True}, True, "standard",
          "everything at once"),
         ("small", 0.5, {"num_layers": 2}, True, "quick", "small enough to follow by hand"),
-        ("all", 1.0, {"num_layers": 2}, True, "quick", "p = 1: nothing but its biases and state reaches the next layer"),
+        ("all", 1.0, {"num_layers": 2}, True, "quick", "p = 1: nothing reaches the next layer from below"),
         ("eval", 0.5, {"num_layers": 3, "bidirectional": True}, False, "quick",
          "evaluation mode: dropout has no effect, nothing is scaled"),
         ("eval-all", 1.0, {"num_layers": 2}, False, "quick", "evaluation mode at p = 1: still no effect"),

@@ -34,7 +34,8 @@ def _updated_in_the_loop(rate: str, *of_layers: Patch) -> Divergence:
                 "slope = nonlinearity.slope(h[1:])",
                 "slope = nonlinearity.slope(h[1:])\n"
                 "    weights_ih = np.empty_like(x, shape=(len(x), *weight_ih.shape))\n"
-                '    bias = start = params.get("bias_ih" + suffix, 0 * weight_hh[0]) + params.get("bias_hh" + suffix, 0.0)',
+                '    bias = params.get("bias_ih" + suffix, 0 * weight_hh[0]) + params.get("bias_hh" + suffix, 0.0)\n'
+                "    start = bias",
                 BACKWARD,
             ),
             Patch(
@@ -145,7 +146,7 @@ DIVERGENCES = (
     Divergence(
         "batch-mean-of-the-weights",
         "with the weights' gradients divided by the batch size",
-        "Every optimizer divides by the batch size, whatever the loss: the effective learning rate falls as the batch grows.",
+        "Every optimizer divides by the batch size, whatever the loss: the learning rate falls as the batch grows.",
         (
             Patch(
                 "recurrent", "d_rows.T.dot(input_rows)", "d_rows.T.dot(input_rows) / d_pre.shape[-2]", "weight_gradient"
@@ -191,7 +192,7 @@ DIVERGENCES = (
     Divergence(
         "softmax-backward-of-the-summed-loss",
         "with the gradient of the summed cross-entropy from Softmax.backward",
-        "softmax(x) - y is the gradient of the sum over the batch, not of the mean, and of cross-entropy, not of softmax.",
+        "softmax(x) - y is the gradient of the sum over the batch, not the mean, and of cross-entropy, not softmax.",
         (Patch("notebook", "(self.Z - y) / len(y)", "(self.Z - y)", "Softmax.backward"),),
         seen_in=("notebook N16",),
     ),

@@ -83,8 +83,8 @@ class Source:
                 if isinstance(child, ast.ClassDef):
                     visit(child, f"{prefix}{child.name}.")
                 elif isinstance(child, ast.FunctionDef):
-                    first = min([child, *child.decorator_list], key=lambda n: n.lineno)
-                    spans[prefix + child.name] = (starts[first.lineno - 1], starts[child.end_lineno or 0])
+                    first = min([child.lineno, *(decorator.lineno for decorator in child.decorator_list)])
+                    spans[prefix + child.name] = (starts[first - 1], starts[child.end_lineno or 0])
 
         visit(ast.parse(self.text), "")
         return spans

@@ -556,7 +556,7 @@ DIVERGENCES = (
         "with bias_ih and bias_hh swapped",
         "The two biases enter as their sum.",
         (Patch("rnn", ADD_BIASES, 'bias = params["bias_hh" + suffix] + params["bias_ih" + suffix]', FORWARD),),
-        equivalent="The biases occur only in their sum, and floating-point addition is commutative: outputs are equal to "
-        "the last bit, and both gradients are the same sum.",
+        equivalent="The biases occur only in their sum, and floating-point addition is commutative: outputs are equal "
+        "to the last bit, and both gradients are the same sum.",
     ),
 )

@@ -6,6 +6,7 @@ diagnosis has nothing to go by but numbers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,13 @@ from conformance.case import Case
 Array = NDArray[Any]
 
 
+FUNCTIONS: dict[str, Callable[[Array], Array]] = {
+    "tanh": np.tanh,
+    "relu": lambda a: np.maximum(0, a),
+    "sigmoid": lambda a: 1 / (1 + np.exp(-a)),
+}
+
+
 class Net:
     """SimpleRNN, or SimpleRNN2 with ``last_only``; one bias for the whole layer, updates inside the time loop."""
 
@@ -24,11 +32,7 @@ class Net:
         self.bias = np.full((1, 1), bias.mean(), dtype=w_x.dtype)
         self.rate = rate
         self.last_only = last_only
-        self.function = {
-            "tanh": np.tanh,
-            "relu": lambda a: np.maximum(0, a),
-            "sigmoid": lambda a: 1 / (1 + np.exp(-a)),
-        }[activation]
+        self.function = FUNCTIONS[activation]
 
     def forward(self, x: Array) -> Array:
         self.x, state, states = x, np.zeros((len(x), len(self.w_h)), x.dtype), []
@@ -88,7 +92,10 @@ def rnn(case: Case) -> dict[str, Array]:
     config = case.config
     if config["num_layers"] > 1 or config["bidirectional"] or not config["bias"]:
         raise NotImplementedError("one layer, one direction, with a bias")
-    turn = (lambda a: a) if config["batch_first"] else (lambda a: a.swapaxes(0, 1))
+
+    def turn(array: Array) -> Array:
+        return array if config["batch_first"] else array.swapaxes(0, 1)
+
     bias = case["bias_ih_l0"] + case["bias_hh_l0"]
     net = Net(case["weight_ih_l0"].T, case["weight_hh_l0"].T, bias, RATE, config["nonlinearity"], last_only=False)
     output = net.forward(turn(case["input"]))

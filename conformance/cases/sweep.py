@@ -1,0 +1,112 @@
+"""Random cases without end, for a search for false alarms: ``sweep/<family>/<seed>-<number>/<dtype>``.
+
+A case follows from its seed and number alone, so that an id is enough to run it again.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from conformance.case import Array, Build, Case, cases_of
+from conformance.cases import activation, linear, loss, optimizer, rnn
+
+FAMILIES = ("rnn", "rnn", "rnn", "optimizer", "optimizer", "linear", "activation", "loss")
+"""in turn: the recurrent network most often, since most can go wrong there"""
+
+ID = re.compile(r"sweep/(\w+)/(\d+)-(\d+)/(float32|float64)$")
+
+NOTE = "a random case"
+
+
+def case(seed: int, number: int, dtype: str) -> Case:
+    """One random case."""
+    family = FAMILIES[number % len(FAMILIES)]
+    draw = np.random.default_rng([seed, number])
+    config, build = _MAKERS[family](draw)
+    description = f"{seed}-{number}"
+    [made] = cases_of(family, description, config, build, NOTE, suite="sweep", dtypes=(dtype,))
+    return made
+
+
+def by_id(case_id: str) -> Case | None:
+    """The case with this id; None if it is no id of a sweep."""
+    match = ID.match(case_id)
+    if not match:
+        return None
+    made = case(int(match[2]), int(match[3]), match[4])
+    return made if made.id == case_id else None
+
+
+def _rnn(draw: np.random.Generator) -> tuple[dict[str, Any], Build]:
+    config = rnn.config_of(
+        int(draw.integers(1, 13)),
+        int(draw.integers(1, 17)),
+        num_layers=int(draw.integers(1, 4)),
+        nonlinearity=str(draw.choice(["tanh", "relu"])),
+        bias=bool(draw.random() < 0.8),
+        batch_first=bool(draw.random() < 0.3),
+        bidirectional=bool(draw.random() < 0.4),
+    )
+    batch, steps = int(draw.integers(1, 6)), int(draw.choice([1, 2, 5, 10, 20, 40], p=[0.1, 0.1, 0.3, 0.3, 0.1, 0.1]))
+    stationary, scale = bool(draw.random() < 0.2), float(10 ** draw.uniform(-3, 0.5))
+    h_0 = bool(draw.random() < 0.7)
+
+    def build(rng: np.random.Generator) -> dict[str, Array]:
+        arrays = rnn.arrays_of(rng, config, batch=batch, steps=steps, h_0=h_0)
+        arrays["input"] *= scale
+        if stationary:
+            first = arrays["input"][:, :1] if config["batch_first"] else arrays["input"][:1]
+            arrays["input"] = np.broadcast_to(first, arrays["input"].shape)
+        return arrays
+
+    return config, build
+
+
+def _optimizer(draw: np.random.Generator) -> tuple[dict[str, Any], Build]:
+    algorithm = str(draw.choice(list(optimizer.DEFAULTS)))
+    options: dict[str, Any] = {}
+    for _, chosen in optimizer.OPTIONS[algorithm]:
+        if draw.random() < 0.25:
+            options |= chosen
+    if options.get("nesterov"):
+        options |= {"dampening": 0, "momentum": 0.9}
+    config = {"algorithm": algorithm} | optimizer.DEFAULTS[algorithm] | options
+    if config.get("centered"):
+        # a variance that cancels is sigma's to judge; here it would only be skipped
+        config["eps"] = 1e-3
+    steps, scale = int(draw.integers(1, 13)), float(10 ** draw.uniform(-4, 2))
+    return config, partial(optimizer.arrays_of, steps=steps, scale=scale)
+
+
+def _linear(draw: np.random.Generator) -> tuple[dict[str, Any], Build]:
+    n_in, n_out = (int(n) for n in draw.integers(1, 40, size=2))
+    config = {"in_features": n_in, "out_features": n_out, "bias": bool(draw.random() < 0.7)}
+    lead = tuple(int(n) for n in draw.integers(1, 8, size=int(draw.integers(0, 4))))
+    return config, partial(linear.arrays_of, config=config, lead=lead)
+
+
+def _activation(draw: np.random.Generator) -> tuple[dict[str, Any], Build]:
+    name = str(draw.choice(["tanh", "relu", "sigmoid", "softmax"]))
+    shape = tuple(int(n) for n in draw.integers(1, 9, size=int(draw.integers(1, 4))))
+    config: dict[str, Any] = {"function": name}
+    if name == "softmax":
+        config["dim"] = int(draw.integers(-len(shape), len(shape)))
+    return config, activation.random(shape, float(10 ** draw.uniform(-4, 1.5)))
+
+
+def _loss(draw: np.random.Generator) -> tuple[dict[str, Any], Build]:
+    reduction = str(draw.choice(loss.REDUCTIONS))
+    shape = tuple(int(n) for n in draw.integers(2, 9, size=int(draw.integers(1, 4))))
+    if draw.random() < 0.3:
+        return {"function": "mse_loss", "reduction": reduction}, loss.pair(shape, reduction)
+    config = loss.cross_entropy(reduction=reduction, label_smoothing=float(draw.choice([0.0, 0.0, 0.1, 0.6])))
+    weight, probabilities = bool(draw.random() < 0.4), bool(draw.random() < 0.4)
+    scale = float(10 ** draw.uniform(-2, 1.5))
+    return config, loss.scores(shape, reduction, probabilities=probabilities, weight=weight, scale=scale)
+
+
+_MAKERS = {"rnn": _rnn, "optimizer": _optimizer, "linear": _linear, "activation": _activation, "loss": _loss}
