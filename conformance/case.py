@@ -17,6 +17,8 @@ Level = Literal["quick", "standard"]
 DTYPES = ("float64", "float32")
 FAMILIES = (
     *("rnn", "rnn_packed", "rnn_dropout", "rnn_unbatched", "rnn_cell"),
+    *("lstm", "lstm_packed", "lstm_dropout", "lstm_unbatched", "lstm_cell"),
+    *("gru", "gru_packed", "gru_dropout", "gru_unbatched", "gru_cell"),
     *("linear", "activation", "loss", "initializer", "optimizer", "training", "notebook"),
 )
 

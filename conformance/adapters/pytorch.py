@@ -6,6 +6,7 @@ Everything is computed by torch's own modules, functions and optimizers, gradien
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -50,7 +51,9 @@ def _network(case: Case, kind: Callable[..., torch.nn.Module]) -> Trace:
     if "lengths" in case:
         lengths = torch.from_numpy(case["lengths"])
         signal = pack_padded_sequence(x, lengths, config["batch_first"], enforce_sorted)
-    with _Draws(case):
+    with _Draws(case), warnings.catch_warnings():
+        # it then computes without oneDNN, as it does in float64 anyway
+        warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
         output, final = model(signal, *([] if not initial else initial if len(initial) == 1 else [tuple(initial)]))
     if "lengths" in case:
         steps = x.shape[1 if config["batch_first"] else 0]
@@ -80,27 +83,48 @@ class _Draws(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
+def lstm(case: Case) -> Trace:
+    return _network(case, torch.nn.LSTM)
+
+
+lstm_packed = lstm_dropout = lstm_unbatched = lstm
+
+
+def gru(case: Case) -> Trace:
+    return _network(case, torch.nn.GRU)
+
+
+gru_packed = gru_dropout = gru_unbatched = gru
+
+
 def rnn_cell(case: Case) -> Trace:
     return _cell(case, torch.nn.RNNCell)
 
 
+def lstm_cell(case: Case) -> Trace:
+    return _cell(case, torch.nn.LSTMCell)
+
+
+def gru_cell(case: Case) -> Trace:
+    return _cell(case, torch.nn.GRUCell)
+
+
 def _cell(case: Case, kind: Callable[..., torch.nn.Module]) -> Trace:
-    """Several steps of a cell, its state handed on."""
+    """Several steps of a cell, its states handed on."""
     model = kind(**case.config, dtype=_dtype(case))
     model.load_state_dict(_tensors(case, model.state_dict()))
     inputs = {name: _leaf(case[name]) for name in ("input", "hx", "cx") if name in case}
-    state = inputs.get("hx")
+    state: Any = (inputs["hx"], inputs["cx"]) if "cx" in inputs else inputs.get("hx")
     outputs: dict[str, torch.Tensor] = {}
+    upstream: dict[str, str] = {}
     for k, x in enumerate(inputs["input"], start=1):
         state = model(x, state)
-        outputs[f"step{k}.h"] = state
+        states = {"h": state} if isinstance(state, torch.Tensor) else dict(zip("hc", state, strict=True))
+        outputs |= {f"step{k}.{name}": value for name, value in states.items()}
+        upstream |= {f"step{k}.{name}": f"step{k}.d_{name}" for name in states if f"step{k}.d_{name}" in case}
     leaves = inputs | dict(model.named_parameters())
-    given = {name: case[f"{name[:-1]}d_{name[-1]}"] for name in outputs if f"{name[:-1]}d_{name[-1]}" in case}
-    grads = torch.autograd.grad(
-        [outputs[name] for name in given],
-        list(leaves.values()),
-        [torch.from_numpy(value) for value in given.values()],
-    )
+    given = [torch.from_numpy(case[name]) for name in upstream.values()]
+    grads = torch.autograd.grad([outputs[name] for name in upstream], list(leaves.values()), given)
     trace = {name: _array(value) for name, value in outputs.items()}
     return trace | {f"grad.{name}": _array(grad) for name, grad in zip(leaves, grads, strict=True)}
 

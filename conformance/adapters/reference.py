@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +11,12 @@ import numpy as np
 from conformance.case import Array, Case
 from conformance.trace import Trace
 from reference import activations, initializers, losses, optim
+from reference import gru as gated_recurrent_unit
 from reference import linear as linear_layer
+from reference import lstm as long_short_term_memory
 from reference import notebook as classes
 from reference import rnn as elman
-from reference.recurrent import Network
+from reference.recurrent import Cell, Network
 
 
 def rnn(case: Case) -> Trace:
@@ -42,35 +44,55 @@ def _network(case: Case, module: Any, kind: Callable[..., Network]) -> Trace:
     return trace | {f"grad.{name}": grads[name] for name in wanted}
 
 
+def lstm(case: Case) -> Trace:
+    return _network(case, long_short_term_memory, long_short_term_memory.LSTM)
+
+
+lstm_packed = lstm_dropout = lstm_unbatched = lstm
+
+
+def gru(case: Case) -> Trace:
+    return _network(case, gated_recurrent_unit, gated_recurrent_unit.GRU)
+
+
+gru_packed = gru_dropout = gru_unbatched = gru
+
+
 def rnn_cell(case: Case) -> Trace:
-    """Several steps, the caller handing on the state; gradients of the parameters are added up over the steps."""
-    model = elman.RNNCell(**case.config)
+    return _cell(case, elman, elman.RNNCell, ["h"])
+
+
+def lstm_cell(case: Case) -> Trace:
+    return _cell(case, long_short_term_memory, long_short_term_memory.LSTMCell, ["h", "c"])
+
+
+def gru_cell(case: Case) -> Trace:
+    return _cell(case, gated_recurrent_unit, gated_recurrent_unit.GRUCell, ["h"])
+
+
+def _cell(case: Case, module: Any, kind: Callable[..., Cell], names: Sequence[str]) -> Trace:
+    """Several steps, the caller handing on the states; gradients of the parameters are added up over the steps."""
+    model = kind(**case.config)
     params = {name: case[name] for name in model.parameter_shapes}
-    x, h, caches = case["input"], case.get("hx"), []
+    x, states, caches = case["input"], [case.get(f"{name}x") for name in names], []
     trace: Trace = {}
     for k in range(1, len(x) + 1):
-        h, cache = elman.cell_forward(model, params, x[k - 1], h)
+        *states, cache = module.cell_forward(model, params, x[k - 1], *states)
         caches.append(cache)
-        trace[f"step{k}.h"] = h
+        trace |= {f"step{k}.{name}": state for name, state in zip(names, states, strict=True)}
 
     total: dict[str, Array] = {}
     d_input = np.empty_like(x)
-    carried = np.zeros_like(h)
+    carried = {name: np.zeros_like(trace[f"step1.{name}"]) for name in names}
     for k in reversed(range(1, len(x) + 1)):
-        d_h = carried + case[f"step{k}.d_h"] if f"step{k}.d_h" in case else carried
-        grads = elman.cell_backward(model, params, caches[k - 1], d_h)
-        d_input[k - 1], carried = grads.pop("input"), grads.pop("hx")
-        total = _added(total, grads)
-    return trace | _cell_gradients(case, d_input, {"hx": carried}, total)
-
-
-def _added(total: dict[str, Array], grads: dict[str, Array]) -> dict[str, Array]:
-    return {name: total[name] + grad if total else grad for name, grad in grads.items()}
-
-
-def _cell_gradients(case: Case, d_input: Array, d_states: dict[str, Array], d_params: dict[str, Array]) -> Trace:
-    grads = {"input": d_input} | {name: grad for name, grad in d_states.items() if name in case} | d_params
-    return {f"grad.{name}": grad for name, grad in grads.items()}
+        upstream = {name: case.get(f"step{k}.d_{name}") for name in names}
+        d_states = [carried[name] if upstream[name] is None else carried[name] + upstream[name] for name in names]
+        grads = module.cell_backward(model, params, caches[k - 1], *d_states)
+        d_input[k - 1] = grads.pop("input")
+        carried = {name: grads.pop(f"{name}x") for name in names}
+        total = {name: total[name] + grad if total else grad for name, grad in grads.items()}
+    gradients = {"input": d_input} | {f"{name}x": carried[name] for name in names if f"{name}x" in case} | total
+    return trace | {f"grad.{name}": grad for name, grad in gradients.items()}
 
 
 def linear(case: Case) -> Trace:

@@ -10,12 +10,18 @@ from typing import Any
 import numpy as np
 
 from conformance.case import Array, Build, Case, cases_of
+from reference.gru import GRUCell
+from reference.lstm import LSTMCell
 from reference.recurrent import Cell
 from reference.rnn import RNNCell
 
-DEFAULTS: dict[str, dict[str, Any]] = {"rnn_cell": {"bias": True, "nonlinearity": "tanh"}}
-MODELS: dict[str, Callable[..., Cell]] = {"rnn_cell": RNNCell}
-STATES: dict[str, tuple[str, ...]] = {"rnn_cell": ("h",)}
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "rnn_cell": {"bias": True, "nonlinearity": "tanh"},
+    "lstm_cell": {"bias": True},
+    "gru_cell": {"bias": True},
+}
+MODELS: dict[str, Callable[..., Cell]] = {"rnn_cell": RNNCell, "lstm_cell": LSTMCell, "gru_cell": GRUCell}
+STATES: dict[str, tuple[str, ...]] = {"rnn_cell": ("h",), "lstm_cell": ("h", "c"), "gru_cell": ("h",)}
 """what is carried from step to step; at the start it is called hx (cx)"""
 
 
