@@ -189,7 +189,7 @@ def _values(kind: str) -> Iterator[Case]:
         ("zero-recurrent-weight", changed(weight_hh_l0=0.0), "only the gates themselves carry anything"),
         ("tiny-gradient", changed(d_output=1e-12, d_h_n=1e-12, d_c_n=1e-12), "gradients scale, they do not vanish"),
         ("saturated-sequence", saturated(30.0), "gates of one sequence near 0 and 1, which still have digits there"),
-        ("overflowing-sequence", saturated(1e9), "gates of one sequence at 0 and 1: their exponentials overflow"),
+        ("overflowing-sequence", saturated(5e4), "gates of one sequence at 0 and 1: their exponentials overflow"),
     ]
     if kind == "lstm":
         rows.append(("large-cell", changed(c_0=8.0), "cells far above 1, where tanh(c) saturates"))
