@@ -175,26 +175,37 @@ def _values(kind: str) -> Iterator[Case]:
 
         return make
 
-    def saturated(factor: float) -> Build:
-        def make(rng: np.random.Generator) -> dict[str, Array]:
-            arrays = arrays_of(rng, kind, config, batch=3, steps=5)
-            arrays["input"][:, 1] *= factor
-            return arrays
+    def saturated(rng: np.random.Generator) -> dict[str, Array]:
+        arrays = arrays_of(rng, kind, config, batch=3, steps=5)
+        arrays["input"][:, 1] *= 30.0
+        return arrays
 
-        return make
+    scalar = config_of(kind, 1, 4)
 
-    rows: list[tuple[str, Build, str]] = [
-        ("zero-input", changed(input=0.0), "only biases and states drive the gates"),
-        ("zero-initial-state", changed(h_0=0.0, c_0=0.0), "states of zeros still have a gradient"),
-        ("zero-recurrent-weight", changed(weight_hh_l0=0.0), "only the gates themselves carry anything"),
-        ("tiny-gradient", changed(d_output=1e-12, d_h_n=1e-12, d_c_n=1e-12), "gradients scale, they do not vanish"),
-        ("saturated-sequence", saturated(30.0), "gates of one sequence near 0 and 1, which still have digits there"),
-        ("overflowing-sequence", saturated(5e4), "gates of one sequence at 0 and 1: their exponentials overflow"),
+    def overflowing(rng: np.random.Generator) -> dict[str, Array]:
+        # one feature and no small weight: the gates are exactly 0 or 1, none is a number near the smallest there is
+        arrays = arrays_of(rng, kind, scalar, batch=3, steps=5)
+        arrays["input"][:, 1] = 5e4 * np.sign(arrays["input"][:, 1])
+        weight = arrays["weight_ih_l0"]
+        return arrays | {"weight_ih_l0": np.sign(weight) * (0.3 + 0.5 * np.abs(weight))}
+
+    rows: list[tuple[str, dict[str, Any], Build, str]] = [
+        ("zero-input", config, changed(input=0.0), "only biases and states drive the gates"),
+        ("zero-initial-state", config, changed(h_0=0.0, c_0=0.0), "states of zeros still have a gradient"),
+        ("zero-recurrent-weight", config, changed(weight_hh_l0=0.0), "only the gates themselves carry anything"),
+        (
+            "tiny-gradient",
+            config,
+            changed(d_output=1e-12, d_h_n=1e-12, d_c_n=1e-12),
+            "gradients scale, they do not vanish",
+        ),
+        ("saturated-sequence", config, saturated, "gates of one sequence near 0 and 1, still with digits of their own"),
+        ("overflowing-sequence", scalar, overflowing, "gates of one sequence at 0 and 1: their exponentials overflow"),
     ]
     if kind == "lstm":
-        rows.append(("large-cell", changed(c_0=8.0), "cells far above 1, where tanh(c) saturates"))
-    for name, make, note in rows:
-        yield from cases_of(kind, name, config, make, note, level="quick")
+        rows.append(("large-cell", config, changed(c_0=8.0), "cells far above 1, where tanh(c) saturates"))
+    for name, options, make, note in rows:
+        yield from cases_of(kind, name, options, make, note, level="quick")
 
 
 def _packed_config(config: dict[str, Any], *, enforce_sorted: bool) -> dict[str, Any]:
