@@ -15,7 +15,12 @@ Array = NDArray[Any]
 Level = Literal["quick", "standard"]
 
 DTYPES = ("float64", "float32")
-FAMILIES = ("rnn", "linear", "activation", "loss", "initializer", "optimizer", "training", "notebook")
+FAMILIES = (
+    *("rnn", "rnn_packed", "rnn_dropout", "rnn_unbatched", "rnn_cell"),
+    *("lstm", "lstm_packed", "lstm_dropout", "lstm_unbatched", "lstm_cell"),
+    *("gru", "gru_packed", "gru_dropout", "gru_unbatched", "gru_cell"),
+    *("linear", "activation", "loss", "initializer", "optimizer", "training", "notebook"),
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,15 +18,27 @@ Letters in shapes: T steps, B batch, I input_size, H hidden_size, L num_layers, 
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from reference.checks import FLOATS, Array, Params, Shape, check_array, check_like, check_params, check_type
+from reference.checks import FLOATS, Array, Params, check_params
+from reference.recurrent import (
+    Cache,
+    Cell,
+    Network,
+    Steps,
+    bias_gradient,
+    cell_arguments,
+    cell_gradient,
+    input_gradient,
+    input_product,
+    weight_gradient,
+)
+from reference.recurrent import backward as network_backward
+from reference.recurrent import forward as network_forward
 
 
 class Nonlinearity(NamedTuple):
@@ -67,7 +79,7 @@ NONLINEARITIES = {
 
 
 @dataclass(frozen=True)
-class RNN:
+class RNN(Network):
     """The arguments of ``torch.nn.RNN``, with its defaults and its refusals.
 
     Raises:
@@ -75,7 +87,6 @@ class RNN:
             ``batch_first`` or ``bidirectional`` is not a bool.
         ValueError: a size or ``num_layers`` is not positive, ``nonlinearity`` is neither ``"tanh"``
             nor ``"relu"``, or ``dropout`` is not a number in [0, 1].
-        NotImplementedError: ``dropout`` is not 0.
     """
 
     input_size: int
@@ -87,64 +98,21 @@ class RNN:
     dropout: float = 0.0
     bidirectional: bool = False
 
-    def __post_init__(self) -> None:
+    def check_own(self) -> None:
         if self.nonlinearity not in tuple(NONLINEARITIES):
             raise ValueError(f"Unknown nonlinearity {self.nonlinearity!r}. Select from 'tanh' or 'relu'.")
-        if type(self.dropout) not in (int, float) or not 0 <= self.dropout <= 1:
-            raise ValueError(f"dropout should be a number in range [0, 1], got {self.dropout!r}")
-        for name in ("bias", "batch_first", "bidirectional"):
-            check_type(name, getattr(self, name), bool)
-        for name in ("input_size", "hidden_size", "num_layers"):
-            check_type(name, getattr(self, name), int)
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be greater than zero, got {getattr(self, name)}")
-        if self.dropout > 0 and self.num_layers == 1:
-            warnings.warn(
-                f"dropout acts between layers: dropout={self.dropout} has no effect with num_layers=1", stacklevel=3
-            )
-        elif self.dropout > 0:
-            raise NotImplementedError("dropout between layers is not implemented, got dropout > 0")
-
-    @property
-    def num_directions(self) -> int:
-        return 2 if self.bidirectional else 1
-
-    def state_index(self, layer: int, direction: int) -> int:
-        """Where a layer and direction (0 forward, 1 reverse) stands in h_0 and h_n."""
-        return layer * self.num_directions + direction
-
-    @cached_property
-    def suffixes(self) -> list[str]:
-        """The ends of the parameter names, in torch's order: ``_l0``, ``_l0_reverse``, ``_l1``, ..."""
-        directions = ["", "_reverse"][: self.num_directions]
-        return [f"_l{layer}{direction}" for layer in range(self.num_layers) for direction in directions]
-
-    @cached_property
-    def parameter_shapes(self) -> dict[str, Shape]:
-        """Names and shapes of the parameters, in the order of torch's ``state_dict``."""
-        shapes: dict[str, Shape] = {}
-        for index, suffix in enumerate(self.suffixes):
-            first_layer = index < self.num_directions
-            inputs = self.input_size if first_layer else self.num_directions * self.hidden_size
-            shapes["weight_ih" + suffix] = (self.hidden_size, inputs)
-            shapes["weight_hh" + suffix] = (self.hidden_size, self.hidden_size)
-            if self.bias:
-                shapes["bias_ih" + suffix] = (self.hidden_size,)
-                shapes["bias_hh" + suffix] = (self.hidden_size,)
-        return shapes
 
 
-class Cache(NamedTuple):
-    """What ``backward`` needs of a ``forward``: views and arrays that nobody may change in between."""
-
-    input_shape: Shape
-    inputs: list[Array]
-    """for every layer and direction, its input in the order in which it reads it, (T, B, inputs)"""
-    states: list[Array]
-    """for every layer and direction, h_0 and after it the state of every step, (T + 1, B, H)"""
-
-
-def forward(model: RNN, params: Params, x: Array, h_0: Array | None = None) -> tuple[Array, Array, Cache]:
+def forward(
+    model: RNN,
+    params: Params,
+    x: Array,
+    h_0: Array | None = None,
+    *,
+    lengths: Array | None = None,
+    enforce_sorted: bool = True,
+    dropout_masks: Array | None = None,
+) -> tuple[Array, Array, Cache]:
     """Run the network over a sequence.
 
     Args:
@@ -152,60 +120,41 @@ def forward(model: RNN, params: Params, x: Array, h_0: Array | None = None) -> t
         x: (T, B, I), or (B, T, I) if ``batch_first``, or (T, I) for a single sequence.
         h_0: (L * D, B, H), or (L * D, H) for a single sequence; zeros if left out. Layer 0 forward,
             layer 0 reverse, layer 1 forward, ... and never batch-first.
+        lengths: (B,) integers, how many steps of each sequence count; all of them if left out. What ``x`` holds
+            behind a sequence's end is padding and takes no part, as in torch's ``pack_padded_sequence``.
+        enforce_sorted: refuse lengths that do not decrease, as ``pack_padded_sequence`` does by default.
+        dropout_masks: (L - 1, T, B, D * H), each laid out like ``output``: what the states of each layer but the
+            last are multiplied by in training, 0 with probability ``dropout`` and 1 / (1 - dropout) otherwise. Left
+            out, dropout has no effect, as in torch's evaluation mode.
 
     Returns:
         output: the states of the last layer at every step, (T, B, D * H), batch and single sequences
-            laid out like ``x``; a view of the cache where that saves a copy.
-        h_n: the last state of every layer and direction, shaped like ``h_0``.
+            laid out like ``x``; a view of the cache where that saves a copy. 0 on padding, as in
+            ``pad_packed_sequence`` with T for ``total_length``.
+        h_n: the last state of every layer and direction, shaped like ``h_0``; that of each sequence's own end.
         cache: for ``backward``.
 
     Raises:
         TypeError: not an array.
         ValueError: ``x`` is not 2-D or 3-D, or not of the parameters' dtype.
-        RuntimeError: another wrong shape or dtype, or a sequence of length 0.
+        RuntimeError: another wrong shape or dtype, a sequence of length 0 or longer than T, lengths that are not
+            sorted, masks for a network without dropout.
     """
     dtype = check_params(params, model.parameter_shapes)
     if dtype not in FLOATS and model.nonlinearity != "tanh":
         raise RuntimeError(f"{model.nonlinearity} is not defined for {dtype}, only tanh is")
-    _check_input(model, x, dtype)
-    batched = x.ndim == 3
-    input_shape = x.shape
-    if not batched:
-        x = x[:, None]
-    elif model.batch_first:
-        x = x.swapaxes(0, 1)
-    steps, batch, _ = x.shape
-    if steps == 0:
-        raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
-    h_0 = _initial_state(model, h_0, batch, batched, x)
-
     nonlinearity = NONLINEARITIES[model.nonlinearity]
-    layer_input = x
-    inputs, states = [], []
-    h_n = np.empty_like(h_0)
-    for layer in range(model.num_layers):
-        outputs = []
-        for direction in range(model.num_directions):
-            index = model.state_index(layer, direction)
-            # the reverse direction reads the sequence from its end, and its states are turned back for the output
-            direction_input = layer_input[::-1] if direction else layer_input
-            h = direction_forward(nonlinearity, params, model.suffixes[index], direction_input, h_0[index])
-            h_n[index] = h[-1]
-            outputs.append(h[:0:-1] if direction else h[1:])
-            inputs.append(direction_input)
-            states.append(h)
-        layer_input = np.concatenate(outputs, axis=-1) if model.bidirectional else outputs[0]
-    output = layer_input
 
-    cache = Cache(input_shape, inputs, states)
-    if not batched:
-        return output[:, 0], h_n[:, 0], cache
-    return (output.swapaxes(0, 1) if model.batch_first else output), h_n, cache
+    def run(suffix: str, x: Array, initial: Sequence[Array]) -> Steps:
+        return Steps(x, (direction_forward(nonlinearity, params, suffix, x, initial[0]),))
+
+    output, (h_n,), cache = network_forward(model, run, dtype, x, {"h_0": h_0}, lengths, enforce_sorted, dropout_masks)
+    return output, h_n, cache
 
 
 def direction_forward(nonlinearity: Nonlinearity, params: Params, suffix: str, x: Array, h_0: Array) -> Array:
     """One layer in one direction: h_0 and the state after every step, (T + 1, B, H), for x (T, B, inputs)."""
-    weight_ih, weight_hh = params["weight_ih" + suffix], params["weight_hh" + suffix]
+    weight_hh = params["weight_hh" + suffix]
     steps, batch, _ = x.shape
     hidden_size = len(weight_hh)
 
@@ -213,7 +162,7 @@ def direction_forward(nonlinearity: Nonlinearity, params: Params, suffix: str, x
     h = np.empty_like(x, order="C", shape=(steps + 1, batch, hidden_size))
     h[0] = h_0
     pre = h[1:]  # becomes the states, step by step
-    _rows(x).dot(weight_ih.T, out=_rows(pre))
+    input_product(params, suffix, x, pre)
     if "bias_ih" + suffix in params:
         bias = params["bias_ih" + suffix] + params["bias_hh" + suffix]
         pre += bias
@@ -245,45 +194,16 @@ def backward(
         TypeError: not an array.
         RuntimeError: a wrong shape or dtype.
     """
-    dtype = check_params(params, model.parameter_shapes)
-    if dtype not in FLOATS:
-        raise RuntimeError(f"backward computes in float32, float64 or longdouble, got {dtype}")
-    batched = len(cache.input_shape) == 3
-    _, batch, hidden_size = cache.states[-1].shape
-    d_layer = _upstream(model, cache, d_output)
-    h_n_shape: Shape = (len(model.suffixes), batch, hidden_size)
-    if d_h_n is None:
-        d_h_n = np.zeros_like(d_layer, shape=h_n_shape)
-    else:
-        check_like("d_h_n", d_h_n, h_n_shape if batched else (h_n_shape[0], hidden_size), dtype)
-        d_h_n = d_h_n.reshape(h_n_shape)
-
     nonlinearity = NONLINEARITIES[model.nonlinearity]
-    grads: dict[str, Array] = {}
-    d_h_0 = np.empty_like(d_h_n)
-    for layer in reversed(range(model.num_layers)):
-        d_inputs = []
-        for direction in range(model.num_directions):
-            index = model.state_index(layer, direction)
-            d_states = d_layer[..., direction * hidden_size : (direction + 1) * hidden_size]
-            d_x, d_h_0[index], direction_grads = direction_backward(
-                nonlinearity,
-                params,
-                model.suffixes[index],
-                cache.inputs[index],
-                cache.states[index],
-                d_states[::-1] if direction else d_states,
-                d_h_n[index],
-            )
-            d_inputs.append(d_x[::-1] if direction else d_x)
-            grads |= direction_grads
-        d_layer = d_inputs[0] + d_inputs[1] if model.bidirectional else d_inputs[0]
 
-    grads = {name: grads[name] for name in model.parameter_shapes}
-    grads["input"] = d_layer.swapaxes(0, 1) if batched and model.batch_first else d_layer
+    def run(
+        suffix: str, steps: Steps, d_h: Array, d_last: Sequence[Array], _: Array | None
+    ) -> tuple[Array, Sequence[Array], dict[str, Array]]:
+        d_x, d_h_0, grads = direction_backward(nonlinearity, params, suffix, steps.x, steps.states[0], d_h, d_last[0])
+        return d_x, (d_h_0,), grads
+
+    grads, (d_h_0,) = network_backward(model, run, params, cache, d_output, {"d_h_n": d_h_n})
     grads["h_0"] = d_h_0
-    if not batched:
-        grads["input"], grads["h_0"] = d_layer[:, 0], d_h_0[:, 0]
     return grads
 
 
@@ -318,57 +238,67 @@ def direction_backward(
     return d_x, d_h_0, grads
 
 
-def weight_gradient(d_pre: Array, inputs: Array) -> Array:
-    """d_W = sum_t d_pre_t^T inputs_t, over the batch too: one product of (H, T * B) and (T * B, inputs)."""
-    d_rows, rows = _rows(d_pre), _rows(inputs)
-    gradient: Array = d_rows.T.dot(rows)
-    return gradient
+@dataclass(frozen=True)
+class RNNCell(Cell):
+    """The arguments of ``torch.nn.RNNCell``; like there, an unknown nonlinearity is refused when the cell runs.
+
+    Raises:
+        TypeError: a size is not an int, or ``bias`` is not a bool.
+        RuntimeError: a negative size.
+    """
+
+    input_size: int
+    hidden_size: int
+    bias: bool = True
+    nonlinearity: str = "tanh"
 
 
-def bias_gradient(d_pre: Array) -> Array:
-    """d_b = sum_t d_pre_t, over the batch too; a product with ones is faster than sum() and rounds less."""
-    d_rows = _rows(d_pre)
-    gradient: Array = np.ones_like(d_rows, shape=(len(d_rows),)).dot(d_rows)
-    return gradient
+class CellCache(NamedTuple):
+    """What ``cell_backward`` needs of a ``cell_forward``."""
+
+    batched: bool
+    x: Array
+    h: Array
+    """hx and the new state, (2, B, H)"""
 
 
-def input_gradient(d_pre: Array, weight_ih: Array) -> Array:
-    """d_x_t = d_pre_t W_ih, for all steps in one product."""
-    d_x: Array = _rows(d_pre).dot(weight_ih)
-    return d_x.reshape(*d_pre.shape[:-1], weight_ih.shape[-1])
+def cell_forward(model: RNNCell, params: Params, x: Array, hx: Array | None = None) -> tuple[Array, CellCache]:
+    """One step of the recurrence: h' = tanh(x W_ih^T + b_ih + hx W_hh^T + b_hh), and the cache for ``cell_backward``.
+
+    Args:
+        params: names and shapes of ``model.parameter_shapes``, one dtype.
+        x: (B, I), or (I,) for a single sample.
+        hx: (B, H), or (H,) for a single sample; zeros if left out. The result has its shape.
+
+    Raises:
+        TypeError: not an array.
+        ValueError: ``x`` or ``hx`` is neither 1-D nor 2-D.
+        IndexError: ``hx`` has one number per sample.
+        RuntimeError: another wrong shape or dtype, or an unknown nonlinearity.
+    """
+    x_1, (h_0,) = cell_arguments(model, params, x, {"hx": hx})
+    h = direction_forward(_cell_nonlinearity(model), params, "", x_1, h_0)
+    batched = x.ndim == 2
+    return (h[1] if batched else h[1, 0]), CellCache(batched, x_1, h)
 
 
-def _rows(array: Array) -> Array:
-    """(T, B, n) as (T * B, n)."""
-    steps, batch, size = array.shape
-    return array.reshape(steps * batch, size)
+def cell_backward(model: RNNCell, params: Params, cache: CellCache, d_h: Array) -> dict[str, Array]:
+    """Gradients of the parameters, ``"input"`` and ``"hx"``, given that of the loss with respect to the new state.
+
+    Raises:
+        TypeError: not an array.
+        RuntimeError: a wrong shape or dtype.
+    """
+    check_params(params, model.parameter_shapes)
+    d_states = cell_gradient("d_h", d_h, cache.h[1], cache.batched)[None]
+    d_x, d_hx, grads = direction_backward(
+        _cell_nonlinearity(model), params, "", cache.x, cache.h, d_states, np.zeros_like(cache.h[0])
+    )
+    d_input = d_x[0]
+    return grads | ({"input": d_input, "hx": d_hx} if cache.batched else {"input": d_input[0], "hx": d_hx[0]})
 
 
-def _check_input(model: RNN, x: Array, dtype: np.dtype[Any]) -> None:
-    check_array("x", x)
-    if x.ndim not in (2, 3):
-        raise ValueError(f"RNN: expected x to be 2-D or 3-D, got {x.ndim}-D")
-    if x.dtype != dtype:
-        raise ValueError(f"RNN input dtype ({x.dtype}) does not match the parameters' dtype ({dtype})")
-    if x.shape[-1] != model.input_size:
-        raise RuntimeError(f"x.shape[-1] must be input_size: expected {model.input_size}, got {x.shape[-1]}")
-
-
-def _initial_state(model: RNN, h_0: Array | None, batch: int, batched: bool, x: Array) -> Array:
-    shape: Shape = (len(model.suffixes), batch, model.hidden_size)
-    if h_0 is None:
-        return np.zeros_like(x, shape=shape)
-    check_like("h_0", h_0, shape if batched else (shape[0], shape[2]), x.dtype)
-    return h_0.reshape(shape)
-
-
-def _upstream(model: RNN, cache: Cache, d_output: Array | None) -> Array:
-    """d_output in time-major order, (T, B, D * H)."""
-    states = cache.states[-1]
-    steps, batch, features = states.shape[0] - 1, states.shape[1], model.num_directions * states.shape[2]
-    if d_output is None:
-        return np.zeros_like(states, shape=(steps, batch, features))
-    check_like("d_output", d_output, (*cache.input_shape[:-1], features), states.dtype)
-    if len(cache.input_shape) == 2:
-        return d_output[:, None]
-    return d_output.swapaxes(0, 1) if model.batch_first else d_output
+def _cell_nonlinearity(model: RNNCell) -> Nonlinearity:
+    if model.nonlinearity not in tuple(NONLINEARITIES):
+        raise RuntimeError(f"Unknown nonlinearity {model.nonlinearity!r}. Select from 'tanh' or 'relu'.")
+    return NONLINEARITIES[model.nonlinearity]

@@ -6,11 +6,14 @@ Everything is computed by torch's own modules, functions and optimizers, gradien
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from conformance.case import Array, Case
 from conformance.trace import Trace
@@ -29,14 +32,101 @@ def use_one_thread() -> None:
 
 
 def rnn(case: Case) -> Trace:
-    model = torch.nn.RNN(**case.config, dtype=_dtype(case))
+    return _network(case, torch.nn.RNN)
+
+
+rnn_packed = rnn_dropout = rnn_unbatched = rnn
+
+
+def _network(case: Case, kind: Callable[..., torch.nn.Module]) -> Trace:
+    """A network over its sequences, packed if the case has lengths, in training if it has dropout masks."""
+    config = dict(case.config)
+    enforce_sorted = config.pop("enforce_sorted", True)
+    model = kind(**config, dtype=_dtype(case))
     model.load_state_dict(_tensors(case, model.state_dict()))
-    inputs = {"input": _leaf(case["input"])}
-    if "h_0" in case:
-        inputs["h_0"] = _leaf(case["h_0"])
-    output, h_n = model(*inputs.values())
-    grads = _grads(case, {"output": output, "h_n": h_n}, inputs | dict(model.named_parameters()))
-    return {"output": _array(output), "h_n": _array(h_n), **grads}
+    model.train(config["dropout"] == 0 or "dropout_masks" in case)
+    inputs = {name: _leaf(case[name]) for name in ("input", "h_0", "c_0") if name in case}
+    x, *initial = inputs.values()
+    signal: Any = x
+    if "lengths" in case:
+        lengths = torch.from_numpy(case["lengths"])
+        signal = pack_padded_sequence(x, lengths, config["batch_first"], enforce_sorted)
+    with _Draws(case), warnings.catch_warnings():
+        # it then computes without oneDNN, as it does in float64 anyway
+        warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
+        output, final = model(signal, *([] if not initial else initial if len(initial) == 1 else [tuple(initial)]))
+    if "lengths" in case:
+        steps = x.shape[1 if config["batch_first"] else 0]
+        output, _ = pad_packed_sequence(output, config["batch_first"], total_length=steps)
+    outputs = {"output": output}
+    outputs |= {"h_n": final} if isinstance(final, torch.Tensor) else {"h_n": final[0], "c_n": final[1]}
+    grads = _grads(case, outputs, inputs | dict(model.named_parameters()))
+    return {name: _array(value) for name, value in outputs.items()} | grads
+
+
+class _Draws(TorchDispatchMode):
+    """Where a network in training draws which states to keep, it draws what the case's masks keep.
+
+    Everything else, the scaling and the place of dropout too, is torch's own. At p = 1 torch draws nothing.
+    """
+
+    def __init__(self, case: Case) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        masks = case.get("dropout_masks", np.empty(0))
+        if masks.size and case.config["batch_first"]:
+            masks = masks.swapaxes(1, 2)
+        self.kept = iter([torch.from_numpy(mask != 0) for mask in masks])
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten.bernoulli_.float:
+            return args[0].copy_(next(self.kept))
+        return func(*args, **(kwargs or {}))
+
+
+def lstm(case: Case) -> Trace:
+    return _network(case, torch.nn.LSTM)
+
+
+lstm_packed = lstm_dropout = lstm_unbatched = lstm
+
+
+def gru(case: Case) -> Trace:
+    return _network(case, torch.nn.GRU)
+
+
+gru_packed = gru_dropout = gru_unbatched = gru
+
+
+def rnn_cell(case: Case) -> Trace:
+    return _cell(case, torch.nn.RNNCell)
+
+
+def lstm_cell(case: Case) -> Trace:
+    return _cell(case, torch.nn.LSTMCell)
+
+
+def gru_cell(case: Case) -> Trace:
+    return _cell(case, torch.nn.GRUCell)
+
+
+def _cell(case: Case, kind: Callable[..., torch.nn.Module]) -> Trace:
+    """Several steps of a cell, its states handed on."""
+    model = kind(**case.config, dtype=_dtype(case))
+    model.load_state_dict(_tensors(case, model.state_dict()))
+    inputs = {name: _leaf(case[name]) for name in ("input", "hx", "cx") if name in case}
+    state: Any = (inputs["hx"], inputs["cx"]) if "cx" in inputs else inputs.get("hx")
+    outputs: dict[str, torch.Tensor] = {}
+    upstream: dict[str, str] = {}
+    for k, x in enumerate(inputs["input"], start=1):
+        state = model(x, state)
+        states = {"h": state} if isinstance(state, torch.Tensor) else dict(zip("hc", state, strict=True))
+        outputs |= {f"step{k}.{name}": value for name, value in states.items()}
+        upstream |= {f"step{k}.{name}": f"step{k}.d_{name}" for name in states if f"step{k}.d_{name}" in case}
+    leaves = inputs | dict(model.named_parameters())
+    given = [torch.from_numpy(case[name]) for name in upstream.values()]
+    grads = torch.autograd.grad([outputs[name] for name in upstream], list(leaves.values()), given)
+    trace = {name: _array(value) for name, value in outputs.items()}
+    return trace | {f"grad.{name}": _array(grad) for name, grad in zip(leaves, grads, strict=True)}
 
 
 def linear(case: Case) -> Trace:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,18 +11,88 @@ import numpy as np
 from conformance.case import Array, Case
 from conformance.trace import Trace
 from reference import activations, initializers, losses, optim
+from reference import gru as gated_recurrent_unit
 from reference import linear as linear_layer
+from reference import lstm as long_short_term_memory
 from reference import notebook as classes
 from reference import rnn as elman
+from reference.recurrent import Cell, Network
 
 
 def rnn(case: Case) -> Trace:
-    model = elman.RNN(**case.config)
+    return _network(case, elman, elman.RNN)
+
+
+rnn_packed = rnn_dropout = rnn_unbatched = rnn
+
+
+def _network(case: Case, module: Any, kind: Callable[..., Network]) -> Trace:
+    """A network over its sequences, with lengths and dropout masks if the case has any."""
+    config = dict(case.config)
+    options = {name: case[name] for name in ("lengths", "dropout_masks") if name in case}
+    if "enforce_sorted" in config:
+        options["enforce_sorted"] = config.pop("enforce_sorted")
+    model = kind(**config)
     params = {name: case[name] for name in model.parameter_shapes}
-    output, h_n, cache = elman.forward(model, params, case["input"], case.get("h_0"))
-    grads = elman.backward(model, params, cache, case.get("d_output"), case.get("d_h_n"))
-    wanted = ["input", *(["h_0"] if "h_0" in case else []), *params]
-    return {"output": output, "h_n": h_n, **{f"grad.{name}": grads[name] for name in wanted}}
+    states = ["h", "c"][: len(model.state_sizes)]
+    initial = [case.get(f"{name}_0") for name in states]
+    output, *final, cache = module.forward(model, params, case["input"], *initial, **options)
+    upstream = [case.get(name) for name in ("d_output", *(f"d_{state}_n" for state in states))]
+    grads = module.backward(model, params, cache, *upstream)
+    wanted = ["input", *(f"{name}_0" for name in states if f"{name}_0" in case), *params]
+    trace = {"output": output} | {f"{name}_n": value for name, value in zip(states, final, strict=True)}
+    return trace | {f"grad.{name}": grads[name] for name in wanted}
+
+
+def lstm(case: Case) -> Trace:
+    return _network(case, long_short_term_memory, long_short_term_memory.LSTM)
+
+
+lstm_packed = lstm_dropout = lstm_unbatched = lstm
+
+
+def gru(case: Case) -> Trace:
+    return _network(case, gated_recurrent_unit, gated_recurrent_unit.GRU)
+
+
+gru_packed = gru_dropout = gru_unbatched = gru
+
+
+def rnn_cell(case: Case) -> Trace:
+    return _cell(case, elman, elman.RNNCell, ["h"])
+
+
+def lstm_cell(case: Case) -> Trace:
+    return _cell(case, long_short_term_memory, long_short_term_memory.LSTMCell, ["h", "c"])
+
+
+def gru_cell(case: Case) -> Trace:
+    return _cell(case, gated_recurrent_unit, gated_recurrent_unit.GRUCell, ["h"])
+
+
+def _cell(case: Case, module: Any, kind: Callable[..., Cell], names: Sequence[str]) -> Trace:
+    """Several steps, the caller handing on the states; gradients of the parameters are added up over the steps."""
+    model = kind(**case.config)
+    params = {name: case[name] for name in model.parameter_shapes}
+    x, states, caches = case["input"], [case.get(f"{name}x") for name in names], []
+    trace: Trace = {}
+    for k in range(1, len(x) + 1):
+        *states, cache = module.cell_forward(model, params, x[k - 1], *states)
+        caches.append(cache)
+        trace |= {f"step{k}.{name}": state for name, state in zip(names, states, strict=True)}
+
+    total: dict[str, Array] = {}
+    d_input = np.empty_like(x)
+    carried = {name: np.zeros_like(trace[f"step1.{name}"]) for name in names}
+    for k in reversed(range(1, len(x) + 1)):
+        upstream = {name: case.get(f"step{k}.d_{name}") for name in names}
+        d_states = [carried[name] if upstream[name] is None else carried[name] + upstream[name] for name in names]
+        grads = module.cell_backward(model, params, caches[k - 1], *d_states)
+        d_input[k - 1] = grads.pop("input")
+        carried = {name: grads.pop(f"{name}x") for name in names}
+        total = {name: total[name] + grad if total else grad for name, grad in grads.items()}
+    gradients = {"input": d_input} | {f"{name}x": carried[name] for name in names if f"{name}x" in case} | total
+    return trace | {f"grad.{name}": grad for name, grad in gradients.items()}
 
 
 def linear(case: Case) -> Trace:

@@ -14,18 +14,20 @@ from functools import cache
 from conformance.case import Case, Level
 from conformance.cases import (
     activation,
+    cell,
     documented,
     initializer,
     linear,
     loss,
     notebook,
     optimizer,
+    recurrent,
     rnn,
     sweep,
     training,
 )
 
-MODULES = (documented, rnn, linear, activation, loss, initializer, optimizer, training, notebook)
+MODULES = (documented, rnn, recurrent, cell, linear, activation, loss, initializer, optimizer, training, notebook)
 
 ALIASES = {"documented/three-step": "documented/*/three-step*"}
 

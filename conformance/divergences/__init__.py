@@ -2,6 +2,8 @@
 
 patching.py     how a divergence changes the running reference
 recurrent.py    the Elman RNN
+gated.py        LSTM and GRU
+sequences.py    sequences of different lengths, dropout
 notebook.py     a learner's notebook as written: its own mistakes, and which of the others it makes
 optimizers.py   what all optimizers share, SGD; like the next two, with other frameworks' dialects
 adaptive.py     Adagrad and RMSprop
@@ -22,6 +24,7 @@ from conformance.divergences import (
     activations,
     adam,
     adaptive,
+    gated,
     initializers,
     layers,
     losses,
@@ -29,6 +32,7 @@ from conformance.divergences import (
     optimizers,
     patching,
     recurrent,
+    sequences,
 )
 from conformance.divergences.divergence import Divergence
 
@@ -38,7 +42,19 @@ __all__ = ["Divergence", "applied", "by_id", "catalogue"]
 @cache
 def catalogue() -> tuple[Divergence, ...]:
     """Every known divergence."""
-    modules = (recurrent, notebook, optimizers, adaptive, adam, layers, activations, losses, initializers)
+    modules = (
+        recurrent,
+        sequences,
+        gated,
+        notebook,
+        optimizers,
+        adaptive,
+        adam,
+        layers,
+        activations,
+        losses,
+        initializers,
+    )
     return tuple(divergence for module in modules for divergence in module.DIVERGENCES)
 
 

@@ -10,10 +10,7 @@ from __future__ import annotations
 
 from conformance.divergences.divergence import Divergence
 from conformance.divergences.patching import Patch
-from conformance.divergences.recurrent import BACKWARD, FORWARD, RECURRENT_PRODUCT, SLOPE_STEP
-
-BIAS_SUM = "np.ones_like(d_rows, shape=(len(d_rows),)).dot(d_rows)"
-
+from conformance.divergences.recurrent import BACKWARD, BIAS_SUM, FORWARD, RECURRENT_PRODUCT, SLOPE_STEP
 
 OPTIMIZERS_RATE = Patch(
     "notebook",
@@ -71,7 +68,7 @@ def _updated_in_the_loop(rate: str, *of_layers: Patch) -> Divergence:
                 'grads["bias_ih" + suffix] = (start - bias) / rate',
                 BACKWARD,
             ),
-            Patch("rnn", "_rows(d_pre).dot(weight_ih)", "np.matmul(d_pre, weight_ih)", "input_gradient"),
+            Patch("recurrent", "rows(d_pre).dot(weight_ih)", "np.matmul(d_pre, weight_ih)", "input_gradient"),
             *of_layers,
         ),
         seen_in=("notebook N2",),
@@ -102,9 +99,9 @@ DIVERGENCES = (
         "One number for all units: mean() without an axis. A bias per unit needs a gradient per unit.",
         (
             Patch(
-                "rnn",
+                "recurrent",
                 BIAS_SUM,
-                "(d_rows.sum() / d_pre[0].size) * np.ones_like(d_rows, shape=(d_rows.shape[1],))",
+                "gradient: Array = (d_rows.sum() / d_pre[0].size) * constant(1, d_rows, (d_rows.shape[1],))",
                 "bias_gradient",
             ),
         ),
@@ -116,9 +113,9 @@ DIVERGENCES = (
         "What a single bias receives, its mean over the units.",
         (
             Patch(
-                "rnn",
+                "recurrent",
                 BIAS_SUM,
-                "(d_rows.sum() / d_rows.shape[1]) * np.ones_like(d_rows, shape=(d_rows.shape[1],))",
+                "gradient: Array = (d_rows.sum() / d_rows.shape[1]) * constant(1, d_rows, (d_rows.shape[1],))",
                 "bias_gradient",
             ),
         ),
@@ -151,7 +148,9 @@ DIVERGENCES = (
         "with the weights' gradients divided by the batch size",
         "Every optimizer divides by the batch size, whatever the loss: the learning rate falls as the batch grows.",
         (
-            Patch("rnn", "d_rows.T.dot(rows)", "d_rows.T.dot(rows) / d_pre.shape[-2]", "weight_gradient"),
+            Patch(
+                "recurrent", "d_rows.T.dot(input_rows)", "d_rows.T.dot(input_rows) / d_pre.shape[-2]", "weight_gradient"
+            ),
             Patch(
                 "notebook",
                 'self.dW, self.dB = grads["weight"].T, grads["bias"][None]',

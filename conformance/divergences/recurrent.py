@@ -14,11 +14,16 @@ BACKWARD = "direction_backward"
 
 ADD_BIASES = 'bias = params["bias_ih" + suffix] + params["bias_hh" + suffix]'
 BIAS_HH_GRADIENT = 'grads["bias_hh" + suffix] = grads["bias_ih" + suffix].copy()'
-FLIP_INPUT = "direction_input = layer_input[::-1] if direction else layer_input"
-FLIP_OUTPUT = "outputs.append(h[:0:-1] if direction else h[1:])"
-FLIP_D_STATES = "d_states[::-1] if direction else d_states"
-FLIP_D_INPUT = "d_inputs.append(d_x[::-1] if direction else d_x)"
+FLIP_INPUT = "direction_input = turned(layer_input, padding) if direction else layer_input"
+FLIP_OUTPUT = "outputs.append(turned(h, padding) if direction else h)"
+FLIP_D_STATES = "d_h = turned(d_h, padding)"
+FLIP_D_INPUT = "d_inputs.append(turned(d_x, padding) if direction else d_x)"
 SLOPE_STEP = "nonlinearity.backward(d_pre_t, slope[t], d_pre_t)"
+FINAL_STATE = "final[index] = last_state(states, padding)"
+D_LAST = "d_last = [d_n[index] for d_n in d_finals]"
+RUN_FORWARD = "ran = run(model.suffixes[index], direction_input"
+RUN_BACKWARD = "run(model.suffixes[index], cache.steps[index], d_h"
+BIAS_SUM = "gradient: Array = ones.dot(d_rows)"
 RECURRENT_PRODUCT = "d_pre_t.dot(weight_hh, out=d_h)"
 
 
@@ -130,6 +135,12 @@ DIVERGENCES = (
                 'nonlinearity = NONLINEARITIES["tanh"]',
                 "backward",
             ),
+            Patch(
+                "rnn",
+                "return NONLINEARITIES[model.nonlinearity]",
+                'return NONLINEARITIES["tanh"]',
+                "_cell_nonlinearity",
+            ),
         ),
     ),
     Divergence(
@@ -168,24 +179,24 @@ DIVERGENCES = (
         "reverse-reads-forward",
         "with the reverse direction reading the sequence forwards, its output still turned round",
         "The flip of the input is missing.",
-        (Patch("rnn", FLIP_INPUT, "direction_input = layer_input", "forward"),),
+        (Patch("recurrent", FLIP_INPUT, "direction_input = layer_input", "forward"),),
     ),
     Divergence(
         "reverse-is-forward",
         "with the reverse direction running forwards like the other",
         "Neither flip is there: two forward layers side by side, as automatic differentiation has them.",
         (
-            Patch("rnn", FLIP_INPUT, "direction_input = layer_input", "forward"),
-            Patch("rnn", FLIP_OUTPUT, "outputs.append(h[1:])", "forward"),
-            Patch("rnn", FLIP_D_STATES, "d_states", "backward"),
-            Patch("rnn", FLIP_D_INPUT, "d_inputs.append(d_x)", "backward"),
+            Patch("recurrent", FLIP_INPUT, "direction_input = layer_input", "forward"),
+            Patch("recurrent", FLIP_OUTPUT, "outputs.append(h)", "forward"),
+            Patch("recurrent", FLIP_D_STATES, "d_h = d_h", "backward"),
+            Patch("recurrent", FLIP_D_INPUT, "d_inputs.append(d_x)", "backward"),
         ),
     ),
     Divergence(
         "reverse-output-not-flipped-back",
         "with the reverse direction's output left in the order in which it was computed",
         "output[t] then joins the forward state of step t with the reverse state of step T - 1 - t.",
-        (Patch("rnn", FLIP_OUTPUT, "outputs.append(h[1:])", "forward"),),
+        (Patch("recurrent", FLIP_OUTPUT, "outputs.append(h)", "forward"),),
         seen_in=("ONNX' node tests do not notice it",),
     ),
     Divergence(
@@ -193,28 +204,35 @@ DIVERGENCES = (
         "with the reverse direction's output left in the order of computation, in the backward pass too",
         "As automatic differentiation has it.",
         (
-            Patch("rnn", FLIP_OUTPUT, "outputs.append(h[1:])", "forward"),
-            Patch("rnn", FLIP_D_STATES, "d_states", "backward"),
+            Patch("recurrent", FLIP_OUTPUT, "outputs.append(h)", "forward"),
+            Patch("recurrent", FLIP_D_STATES, "d_h = d_h", "backward"),
         ),
     ),
     Divergence(
         "reverse-final-state-from-the-wrong-end",
         "with h_n of the reverse direction taken from the last step of the sequence",
         "The reverse direction ends at step 0: output[-1] holds its first state, not its last.",
-        (Patch("rnn", "h_n[index] = h[-1]", "h_n[index] = h[1] if direction else h[-1]", "forward"),),
+        (
+            Patch(
+                "recurrent",
+                FINAL_STATE,
+                "final[index] = states[1] if direction else last_state(states, padding)",
+                "forward",
+            ),
+        ),
         seen_in=("output[-1] used as the summary of a bidirectional layer",),
     ),
     Divergence(
         "reverse-upstream-not-flipped",
         "with d_output of the reverse direction not turned round in the backward pass",
         "The gradient of step t reaches the state of step T - 1 - t.",
-        (Patch("rnn", FLIP_D_STATES, "d_states", "backward"),),
+        (Patch("recurrent", FLIP_D_STATES, "d_h = d_h", "backward"),),
     ),
     Divergence(
         "reverse-input-gradient-not-flipped",
         "with the reverse direction's d_x added in the order of computation",
         "d_x of step t receives the reverse part of step T - 1 - t.",
-        (Patch("rnn", FLIP_D_INPUT, "d_inputs.append(d_x)", "backward"),),
+        (Patch("recurrent", FLIP_D_INPUT, "d_inputs.append(d_x)", "backward"),),
     ),
     Divergence(
         "reverse-input-gradient-missing",
@@ -222,7 +240,7 @@ DIVERGENCES = (
         "Each layer's input feeds both directions; its gradient is the sum of both.",
         (
             Patch(
-                "rnn",
+                "recurrent",
                 "d_inputs[0] + d_inputs[1] if model.bidirectional",
                 "d_inputs[0] if model.bidirectional",
                 "backward",
@@ -235,15 +253,15 @@ DIVERGENCES = (
         "weight_ih_l0_reverse taken for weight_ih_l0 and so on; the gradients are swapped alike.",
         (
             Patch(
-                "rnn",
-                "params, model.suffixes[index], direction_input",
-                "params, model.suffixes[index ^ 1 if model.bidirectional else index], direction_input",
+                "recurrent",
+                RUN_FORWARD,
+                "ran = run(model.suffixes[index ^ 1 if model.bidirectional else index], direction_input",
                 "forward",
             ),
             Patch(
-                "rnn",
-                "                model.suffixes[index],",
-                "                model.suffixes[index ^ 1 if model.bidirectional else index],",
+                "recurrent",
+                RUN_BACKWARD,
+                "run(model.suffixes[index ^ 1 if model.bidirectional else index], cache.steps[index], d_h",
                 "backward",
             ),
         ),
@@ -254,25 +272,22 @@ DIVERGENCES = (
         "torch's order is layer 0 forward, layer 0 reverse, layer 1 forward, ...",
         (
             Patch(
-                "rnn",
+                "recurrent",
                 "return layer * self.num_directions + direction",
                 "return direction * self.num_layers + layer",
-                "RNN.state_index",
+                "Network.state_index",
             ),
             Patch(
-                "rnn",
-                "params, model.suffixes[index], direction_input",
-                "params, model.suffixes[layer * model.num_directions + direction], direction_input",
+                "recurrent",
+                RUN_FORWARD,
+                "ran = run(model.suffixes[layer * model.num_directions + direction], direction_input",
                 "forward",
             ),
             Patch(
-                "rnn",
-                "                model.suffixes[index],\n"
-                "                cache.inputs[index],\n"
-                "                cache.states[index],",
-                "                model.suffixes[layer * model.num_directions + direction],\n"
-                "                cache.inputs[layer * model.num_directions + direction],\n"
-                "                cache.states[layer * model.num_directions + direction],",
+                "recurrent",
+                RUN_BACKWARD,
+                "run(model.suffixes[layer * model.num_directions + direction], "
+                "cache.steps[layer * model.num_directions + direction], d_h",
                 "backward",
             ),
         ),
@@ -282,12 +297,11 @@ DIVERGENCES = (
         "with the reverse direction's features in front of the forward ones",
         "output[..., :hidden_size] is the forward direction in torch.",
         (
-            Patch("rnn", "np.concatenate(outputs, axis=-1)", "np.concatenate(outputs[::-1], axis=-1)", "forward"),
+            Patch("recurrent", "np.concatenate(outputs, axis=-1)", "np.concatenate(outputs[::-1], axis=-1)", "forward"),
             Patch(
-                "rnn",
-                "direction * hidden_size : (direction + 1) * hidden_size",
-                "(model.num_directions - 1 - direction) * hidden_size : (model.num_directions - direction)"
-                " * hidden_size",
+                "recurrent",
+                "direction * size : (direction + 1) * size",
+                "(model.num_directions - 1 - direction) * size : (model.num_directions - direction) * size",
                 "backward",
             ),
         ),
@@ -296,7 +310,7 @@ DIVERGENCES = (
         "directions-concatenated-in-reverse-order-forward-only",
         "with the reverse direction's features in front in the forward pass, but not in the backward pass",
         "The gradient of each direction's states goes to the other one.",
-        (Patch("rnn", "np.concatenate(outputs, axis=-1)", "np.concatenate(outputs[::-1], axis=-1)", "forward"),),
+        (Patch("recurrent", "np.concatenate(outputs, axis=-1)", "np.concatenate(outputs[::-1], axis=-1)", "forward"),),
     ),
     Divergence(
         "layers-detached",
@@ -304,7 +318,7 @@ DIVERGENCES = (
         "Only the top layer's own gradients are right where d_h_n does not reach the lower ones.",
         (
             Patch(
-                "rnn",
+                "recurrent",
                 "d_layer = d_inputs[0] + d_inputs[1] if model.bidirectional else d_inputs[0]",
                 "d_layer = d_inputs[0] + d_inputs[1] if model.bidirectional else d_inputs[0]\n"
                 "        if layer:\n"
@@ -408,7 +422,7 @@ DIVERGENCES = (
         "bias-gradient-of-one-step",
         "with the bias gradient of the first step only",
         "Assigned inside the loop instead of added up: the last value written wins.",
-        (Patch("rnn", "d_rows = _rows(d_pre)", "d_rows = _rows(d_pre[:1])", "bias_gradient"),),
+        (Patch("recurrent", "d_rows = rows(d_pre)", "d_rows = rows(d_pre[:1])", "bias_gradient"),),
     ),
     Divergence(
         "batch-mean",
@@ -416,11 +430,13 @@ DIVERGENCES = (
         "Whether gradients are sums or means over the batch is the loss' reduction to decide. A layer that divides "
         "as well changes the learning rate with the batch.",
         (
-            Patch("rnn", "d_rows.T.dot(rows)", "d_rows.T.dot(rows) / d_pre.shape[-2]", "weight_gradient"),
             Patch(
-                "rnn",
-                "np.ones_like(d_rows, shape=(len(d_rows),)).dot(d_rows)",
-                "(np.ones_like(d_rows, shape=(len(d_rows),)) / d_pre.shape[-2]).dot(d_rows)",
+                "recurrent", "d_rows.T.dot(input_rows)", "d_rows.T.dot(input_rows) / d_pre.shape[-2]", "weight_gradient"
+            ),
+            Patch(
+                "recurrent",
+                BIAS_SUM,
+                "gradient: Array = (ones / d_pre.shape[-2]).dot(d_rows)",
                 "bias_gradient",
             ),
         ),
@@ -471,9 +487,9 @@ DIVERGENCES = (
         "Only the reverse direction takes it up.",
         (
             Patch(
-                "rnn",
-                "                d_h_n[index],",
-                "                d_h_n[index] if direction else d_h_n[index] * 0,",
+                "recurrent",
+                D_LAST,
+                "d_last = [d_n[index] if direction else d_n[index] * 0 for d_n in d_finals]",
                 "backward",
             ),
         ),
@@ -484,9 +500,9 @@ DIVERGENCES = (
         "Only the forward direction takes it up.",
         (
             Patch(
-                "rnn",
-                "                d_h_n[index],",
-                "                d_h_n[index] * 0 if direction else d_h_n[index],",
+                "recurrent",
+                D_LAST,
+                "d_last = [d_n[index] * 0 if direction else d_n[index] for d_n in d_finals]",
                 "backward",
             ),
         ),
@@ -497,9 +513,9 @@ DIVERGENCES = (
         "Every layer has its own h_n.",
         (
             Patch(
-                "rnn",
-                "                d_h_n[index],",
-                "                d_h_n[index] if layer == model.num_layers - 1 else d_h_n[index] * 0,",
+                "recurrent",
+                D_LAST,
+                "d_last = [d_n[index] if layer == model.num_layers - 1 else d_n[index] * 0 for d_n in d_finals]",
                 "backward",
             ),
         ),
@@ -527,9 +543,9 @@ DIVERGENCES = (
         "Only the sums are narrow: states and input gradients are right to the last bit.",
         (
             Patch(
-                "rnn",
-                "d_rows.T.dot(rows)",
-                "d_rows.astype(np.float32).T.dot(rows.astype(np.float32)).astype(d_pre.dtype)",
+                "recurrent",
+                "d_rows.T.dot(input_rows)",
+                "d_rows.astype(np.float32).T.dot(input_rows.astype(np.float32)).astype(d_pre.dtype)",
                 "weight_gradient",
             ),
         ),

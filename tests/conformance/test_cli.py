@@ -283,7 +283,7 @@ def _untouched(earlier: dict[Path, bytes]) -> None:
         (("run", "--suite", "documented", "--family", "loss"), "no case matches"),
         (("list", "--case", "nothing"), "no case matches"),
         (("run", "--dtype", "float16"), "'float16' is not one of 'float64', 'float32'"),
-        (("run", "--family", "rnnn"), "'rnnn' is not one of 'rnn', 'linear'"),
+        (("run", "--family", "rnnn"), "'rnnn' is not one of 'rnn', 'rnn_cell', "),
         (("run", "--level", "slow"), "'slow' is not one of 'quick', 'standard'"),
         (("run", "--require", "everything"), "'everything' is not one of 'rnn', 'linear'"),
         (("run", "--no-such-option"), "No such option"),

@@ -1,0 +1,342 @@
+"""LSTM and GRU; for these and the Elman RNN sequences of different lengths, dropout, and a single sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from conformance.case import Array, Build, Case, Level, cases_of
+from reference.gru import GRU
+from reference.lstm import LSTM
+from reference.recurrent import Network
+from reference.rnn import RNN
+
+SHARED = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "rnn": SHARED | {"nonlinearity": "tanh"},
+    "lstm": SHARED | {"proj_size": 0},
+    "gru": SHARED,
+}
+MODELS: dict[str, Callable[..., Network]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+STATES: dict[str, tuple[str, ...]] = {"rnn": ("h",), "lstm": ("h", "c"), "gru": ("h",)}
+"""what is carried from step to step"""
+
+
+def config_of(kind: str, input_size: int, hidden_size: int, **options: Any) -> dict[str, Any]:
+    """All of the network's arguments, torch's defaults where nothing is said."""
+    return {"input_size": input_size, "hidden_size": hidden_size} | DEFAULTS[kind] | options
+
+
+def arrays_of(
+    rng: np.random.Generator,
+    kind: str,
+    config: dict[str, Any],
+    *,
+    batch: int | None,
+    steps: int,
+    initial: bool = True,
+    upstream: tuple[str, ...] = ("output", "h_n", "c_n"),
+    lengths: tuple[int, ...] = (),
+    masks: bool = False,
+) -> dict[str, Array]:
+    """Random input, states, parameters and upstream gradients; weights keep the states off saturation.
+
+    ``batch`` None is a single sequence without a batch axis. Dropout masks are scaled by 1 / (1 - dropout).
+    """
+    model = MODELS[kind](**config)
+    sequences, states = len(model.suffixes), dict(zip(STATES[kind], model.state_sizes, strict=True))
+    many = () if batch is None else (batch,)
+    lead = (*many, steps) if model.batch_first else (steps, *many)
+    features = model.num_directions * model.output_size
+    arrays = {"input": rng.standard_normal((*lead, model.input_size))}
+    if initial:
+        arrays |= {f"{name}_0": rng.uniform(-0.8, 0.8, (sequences, *many, size)) for name, size in states.items()}
+    for name, shape in model.parameter_shapes.items():
+        arrays[name] = rng.uniform(-1, 1, shape) * (0.9 / np.sqrt(shape[-1]) if "weight" in name else 0.4)
+    shapes = {"output": (*lead, features)} | {f"{name}_n": (sequences, *many, size) for name, size in states.items()}
+    arrays |= {f"d_{name}": rng.standard_normal(shapes[name]) for name in upstream if name in shapes}
+    if lengths:
+        arrays["lengths"] = np.array(lengths)
+    if masks:
+        kept = rng.random((model.num_layers - 1, *lead, features)) >= model.dropout
+        arrays["dropout_masks"] = kept / (1 - model.dropout if model.dropout < 1 else 1)
+    return arrays
+
+
+def build(kind: str, config: dict[str, Any], **options: Any) -> Build:
+    """What draws a case's arrays."""
+    return partial(arrays_of, kind=kind, config=config, **options)
+
+
+def cases() -> Iterator[Case]:
+    for kind in ("lstm", "gru"):
+        yield from _options(kind)
+        yield from _parts(kind)
+        yield from _values(kind)
+    for kind in DEFAULTS:
+        yield from _packed_options(kind)
+        yield from _packed_lengths(kind)
+        yield from _dropout(kind)
+        yield from _unbatched(kind)
+
+
+def _named(**flags: bool) -> list[str]:
+    return [name.replace("no_", "no-") for name, on in flags.items() if on]
+
+
+def _options(kind: str) -> Iterator[Case]:
+    """Every combination of the options, in sizes that differ from case to case."""
+    projections = (0, 2) if kind == "lstm" else (0,)
+    combinations = product(projections, (1, 2, 3), (False, True), (True, False), (False, True))
+    for number, (proj_size, layers, bidirectional, bias, batch_first) in enumerate(combinations):
+        sizes = np.random.default_rng(3000 + number).permutation([2, 3, 4, 5])
+        batch, steps, input_size, hidden_size = (int(size) for size in sizes)
+        if proj_size:
+            hidden_size += 3  # larger than proj_size, and still unlike all others
+        config = config_of(
+            kind,
+            input_size,
+            hidden_size,
+            num_layers=layers,
+            bias=bias,
+            batch_first=batch_first,
+            bidirectional=bidirectional,
+            **({"proj_size": proj_size} if kind == "lstm" else {}),
+        )
+        flags = _named(
+            proj_size=bool(proj_size), bidirectional=bidirectional, no_bias=not bias, batch_first=batch_first
+        )
+        yield from cases_of(
+            kind,
+            "-".join([f"{layers}-layer", *flags]),
+            config,
+            build(kind, config, batch=batch, steps=steps),
+            "one combination of the options, everything random, gradients on output and all final states",
+            level="quick" if layers == 1 or (layers == 2 and bias) else "standard",
+        )
+
+
+def _parts(kind: str) -> Iterator[Case]:
+    """Only one of the upstream gradients, or no initial states; sizes and lengths at their limits."""
+    finals = [("only-state-gradient", {"upstream": ("h_n",)}, "the gradient on h_n alone reaches every parameter")]
+    if kind == "lstm":
+        finals.append(("only-cell-gradient", {"upstream": ("c_n",)}, "the gradient on c_n alone"))
+    rows: list[tuple[str, dict[str, Any], str]] = [
+        ("only-output-gradient", {"upstream": ("output",)}, "gradients on the final states left out"),
+        *finals,
+        ("no-initial-state", {"initial": False}, "initial states left out: they count as zeros"),
+    ]
+    for name, arrays, note in rows:
+        for bidirectional in (False, True):
+            config = config_of(kind, 3, 4, num_layers=2, bidirectional=bidirectional)
+            yield from cases_of(
+                kind,
+                "-".join([name, *_named(bidirectional=bidirectional)]),
+                config,
+                build(kind, config, **({"batch": 2, "steps": 5} | arrays)),
+                note,
+                level="quick",
+            )
+    sizes: list[tuple[str, int, int, int, int, dict[str, Any], str]] = [
+        ("small", 1, 3, 2, 2, {}, "small enough to follow by hand, for a diagnosis that few mistakes reach"),
+        ("length-1", 4, 1, 3, 5, {"bidirectional": True}, "a single step"),
+        ("length-2", 3, 2, 4, 5, {}, "the shortest sequence with a recurrent gradient"),
+        ("hidden-1", 3, 5, 2, 1, {}, "one unit"),
+        ("square", 4, 4, 4, 4, {"num_layers": 2}, "all sizes equal: a transposed block of weights has the right shape"),
+        ("empty-batch", 0, 4, 3, 5, {}, "torch accepts a batch of 0: empty outputs, zero gradients"),
+        ("length-12", 2, 12, 3, 4, {}, "longer than a truncation after 10 steps"),
+        ("wide", 7, 6, 19, 23, {}, "sizes beyond a register's width"),
+        ("long", 2, 60, 3, 4, {}, "gradients over 60 steps"),
+    ]
+    for name, batch, steps, inputs, hidden, options, note in sizes:
+        config = config_of(kind, inputs, hidden, **options)
+        yield from cases_of(
+            kind,
+            name,
+            config,
+            build(kind, config, batch=batch, steps=steps),
+            note,
+            level="standard" if name in ("wide", "long") else "quick",
+        )
+
+
+def _values(kind: str) -> Iterator[Case]:
+    """Zeros, gates that saturate, a cell that has grown."""
+    config = config_of(kind, 3, 4)
+
+    def changed(**factors: float) -> Build:
+        def make(rng: np.random.Generator) -> dict[str, Array]:
+            arrays = arrays_of(rng, kind, config, batch=2, steps=5)
+            return {name: array * factors.get(name, 1.0) for name, array in arrays.items()}
+
+        return make
+
+    def saturated(rng: np.random.Generator) -> dict[str, Array]:
+        arrays = arrays_of(rng, kind, config, batch=3, steps=5)
+        arrays["input"][:, 1] *= 30.0
+        return arrays
+
+    scalar = config_of(kind, 1, 4)
+
+    def overflowing(rng: np.random.Generator) -> dict[str, Array]:
+        # one feature and no small weight: the gates are exactly 0 or 1, none is a number near the smallest there is
+        arrays = arrays_of(rng, kind, scalar, batch=3, steps=5)
+        arrays["input"][:, 1] = 5e4 * np.sign(arrays["input"][:, 1])
+        weight = arrays["weight_ih_l0"]
+        return arrays | {"weight_ih_l0": np.sign(weight) * (0.3 + 0.5 * np.abs(weight))}
+
+    rows: list[tuple[str, dict[str, Any], Build, str]] = [
+        ("zero-input", config, changed(input=0.0), "only biases and states drive the gates"),
+        ("zero-initial-state", config, changed(h_0=0.0, c_0=0.0), "states of zeros still have a gradient"),
+        ("zero-recurrent-weight", config, changed(weight_hh_l0=0.0), "only the gates themselves carry anything"),
+        (
+            "tiny-gradient",
+            config,
+            changed(d_output=1e-12, d_h_n=1e-12, d_c_n=1e-12),
+            "gradients scale, they do not vanish",
+        ),
+        ("saturated-sequence", config, saturated, "gates of one sequence near 0 and 1, still with digits of their own"),
+        ("overflowing-sequence", scalar, overflowing, "gates of one sequence at 0 and 1: their exponentials overflow"),
+    ]
+    if kind == "lstm":
+        rows.append(("large-cell", config, changed(c_0=8.0), "cells far above 1, where tanh(c) saturates"))
+    for name, options, make, note in rows:
+        yield from cases_of(kind, name, options, make, note, level="quick")
+
+
+def _packed_config(config: dict[str, Any], *, enforce_sorted: bool) -> dict[str, Any]:
+    """With the argument of torch's pack_padded_sequence."""
+    return config | {"enforce_sorted": enforce_sorted}
+
+
+def _packed_options(kind: str) -> Iterator[Case]:
+    """Lengths that differ, with every combination of layers, directions, layout and order."""
+    combinations = product((1, 2), (False, True), (False, True), (True, False))
+    for number, (layers, bidirectional, batch_first, enforce_sorted) in enumerate(combinations):
+        draw = np.random.default_rng(2000 + number)
+        batch, steps, input_size, hidden_size = (int(size) for size in draw.permutation([3, 4, 5, 6]))
+        # the longest is as long as the input, the shortest a single step, and the order is not that of length
+        lengths = [1, steps, *(int(n) for n in draw.integers(2, steps, batch - 2))]
+        if enforce_sorted:
+            lengths.sort(reverse=True)
+        options = {"nonlinearity": "relu" if number % 4 == 2 else "tanh"} if kind == "rnn" else {}
+        config = config_of(
+            kind,
+            input_size,
+            hidden_size,
+            num_layers=layers,
+            batch_first=batch_first,
+            bidirectional=bidirectional,
+            **options,
+        )
+        flags = _named(bidirectional=bidirectional, batch_first=batch_first, unsorted=not enforce_sorted)
+        yield from cases_of(
+            f"{kind}_packed",
+            "-".join([*options.values(), f"{layers}-layer", *flags]),
+            _packed_config(config, enforce_sorted=enforce_sorted),
+            build(kind, config, batch=batch, steps=steps, lengths=tuple(lengths)),
+            "sequences of different lengths, from a single step to the whole input; everything random",
+            level="quick",
+        )
+
+
+def _packed_lengths(kind: str) -> Iterator[Case]:
+    """Lengths with a reason of their own."""
+    both = {"bidirectional": True}
+    rows: list[tuple[str, tuple[int, ...], int, dict[str, Any], dict[str, Any], str]] = [
+        ("small", (3, 1), 3, {}, {}, "small enough to follow by hand, for a diagnosis that few mistakes reach"),
+        ("small-bidirectional", (3, 1), 3, both, {}, "small enough to follow by hand, both directions"),
+        ("equal", (4, 4, 4), 4, both, {}, "no padding at all: the same as without lengths"),
+        ("shorter-than-input", (3, 2, 2), 5, both, {}, "even the longest sequence ends before the input does"),
+        ("length-1", (1, 1, 1), 4, both, {}, "single steps, and all the rest is padding"),
+        ("one-sequence", (3,), 5, both, {}, "a batch of one sequence with padding behind it"),
+        ("only-output-gradient", (2, 5, 3), 5, both, {"upstream": ("output",)}, "no gradient on the final states"),
+        ("only-state-gradient", (2, 5, 3), 5, both, {"upstream": ("h_n", "c_n")},
+         "the gradient on the final states enters at each sequence's own end"),
+        ("no-initial-state", (2, 5, 3), 5, {"num_layers": 2}, {"initial": False}, "states left out count as zeros"),
+        ("long", (2, 40, 17, 33), 40, both, {}, "from 2 to 40 steps in one batch"),
+    ]  # fmt: skip
+    for name, lengths, steps, options, arrays, note in rows:
+        config = config_of(kind, 3, 4, **options)
+        yield from cases_of(
+            f"{kind}_packed",
+            name,
+            _packed_config(config, enforce_sorted=list(lengths) == sorted(lengths, reverse=True)),
+            build(kind, config, batch=len(lengths), steps=steps, lengths=lengths, **arrays),
+            note,
+            level="standard" if name == "long" else "quick",
+        )
+    for layers in (1, 2):
+        config = config_of(kind, 3, 4, bidirectional=True, num_layers=layers)
+        yield from cases_of(
+            f"{kind}_packed",
+            f"nan-padding-{layers}-layer",
+            _packed_config(config, enforce_sorted=False),
+            partial(_nan_padding, kind=kind, config=config),
+            "NaN in the padding of input and upstream gradient: padding takes no part, not even multiplied by 0",
+            level="quick",
+        )
+
+
+def _nan_padding(rng: np.random.Generator, kind: str, config: dict[str, Any]) -> dict[str, Array]:
+    lengths = (2, 5, 3)
+    arrays = arrays_of(rng, kind, config, batch=3, steps=5, lengths=lengths)
+    for sequence, length in enumerate(lengths):
+        arrays["input"][length:, sequence] = np.nan
+        arrays["d_output"][length:, sequence] = np.nan
+    return arrays
+
+
+def _dropout(kind: str) -> Iterator[Case]:
+    """Dropout between layers: with the masks given, scaled already, or in evaluation mode, without effect."""
+    rows: list[tuple[str, float, dict[str, Any], bool, Level, str]] = [
+        ("2-layer", 0.5, {"num_layers": 2}, True, "quick", "one mask, between the two layers"),
+        ("3-layer", 0.3, {"num_layers": 3}, True, "quick", "a mask behind each layer but the last"),
+        ("bidirectional", 0.3, {"num_layers": 2, "bidirectional": True}, True, "quick",
+         "a mask for the states of both directions"),
+        ("batch_first", 0.4, {"num_layers": 3, "batch_first": True}, True, "quick", "masks are laid out like output"),
+        ("3-layer-bidirectional", 0.2, {"num_layers": 3, "bidirectional": True, "batch_first": True}, True, "standard",
+         "everything at once"),
+        ("small", 0.5, {"num_layers": 2}, True, "quick", "small enough to follow by hand"),
+        ("all", 1.0, {"num_layers": 2}, True, "quick", "p = 1: nothing reaches the next layer from below"),
+        ("eval", 0.5, {"num_layers": 3, "bidirectional": True}, False, "quick",
+         "evaluation mode: dropout has no effect, nothing is scaled"),
+        ("eval-all", 1.0, {"num_layers": 2}, False, "quick", "evaluation mode at p = 1: still no effect"),
+    ]  # fmt: skip
+    for name, dropout, options, masks, level, note in rows:
+        batch, steps, inputs, hidden = (1, 3, 2, 4) if name == "small" else (3, 5, 2, 4)
+        config = config_of(kind, inputs, hidden, dropout=dropout, **options)
+        yield from cases_of(
+            f"{kind}_dropout",
+            name,
+            config,
+            build(kind, config, batch=batch, steps=steps, masks=masks),
+            note,
+            level=level,
+        )
+
+
+def _unbatched(kind: str) -> Iterator[Case]:
+    """A single sequence, without a batch axis in any array."""
+    rows: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
+        ("plain", {}, {}, "a sequence (T, I) and states (L * D, H)"),
+        ("bidirectional", {"bidirectional": True, "num_layers": 2}, {}, "layers and directions"),
+        ("batch_first", {"batch_first": True, "num_layers": 2}, {}, "batch_first has no effect without a batch"),
+        ("no-initial-state", {"num_layers": 2}, {"initial": False}, "states left out count as zeros"),
+        ("no-bias", {"bias": False}, {}, "no biases"),
+        ("length-1", {"bidirectional": True}, {"steps": 1}, "a single step"),
+    ]
+    for name, options, arrays, note in rows:
+        config = config_of(kind, 3, 4, **options)
+        yield from cases_of(
+            f"{kind}_unbatched",
+            name,
+            config,
+            build(kind, config, **({"batch": None, "steps": 5} | arrays)),
+            note,
+            level="quick",
+        )

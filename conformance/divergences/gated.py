@@ -1,0 +1,450 @@
+"""Mistakes in LSTM and GRU, in the networks and in the cells.
+
+What they share with the Elman RNN is in ``recurrent.py`` and ``sequences.py``. As there, a mistake has two forms
+where they differ: in the forward pass only, with a hand-written backward that does not know of it, and throughout, as
+automatic differentiation would have it.
+"""
+
+from __future__ import annotations
+
+from conformance.divergences.divergence import Divergence
+from conformance.divergences.patching import Patch
+
+FORWARD = "direction_forward"
+BACKWARD = "direction_backward"
+
+LSTM_ORDER = "i, f, g, o = ({}[:, :, gate] for gate in range(4))"
+LSTM_SIGMOID = (
+    "candidate = np.tanh(g_t)\n            sigmoid_in_place(pre_t)  # of all four at once; the third is replaced\n"
+    "            g_t[...] = candidate"
+)
+ADD_BIASES = 'bias = params["bias_ih" + suffix] + params["bias_hh" + suffix]'
+BIAS_HH_GRADIENT = 'grads["bias_hh" + suffix] = grads["bias_ih" + suffix].copy()'
+FORGOTTEN = "np.multiply(f[t], c_previous, out=c_t)"
+CARRY_BACK = "d_c *= f[t]"
+THROUGH_CELL = "d_c += d_h_t * slope_c[t]"
+PROJECT = "h[t + 1] = unprojected[t].dot(weight_hr.T)"
+
+GRU_RESET = "n_t += r[t] * hidden_n[t]"
+GRU_MIX = "np.subtract(previous, n_t, out=h_t)\n            h_t *= z_t\n            h_t += n_t"
+GRU_ORDER = "r, z, n = ({}[:, :, gate] for gate in range(3))"
+
+
+def _lstm(id: str, title: str, note: str, *patches: tuple[str, str, str], seen_in: tuple[str, ...] = ()) -> Divergence:
+    return Divergence(id, title, note, tuple(Patch("lstm", *patch) for patch in patches), seen_in)
+
+
+def _gru(id: str, title: str, note: str, *patches: tuple[str, str, str], seen_in: tuple[str, ...] = ()) -> Divergence:
+    return Divergence(id, title, note, tuple(Patch("gru", *patch) for patch in patches), seen_in)
+
+
+def _lstm_in_order(order: str, who: str) -> Divergence:
+    """The blocks of weights and biases read in another order."""
+    wrong = f"{', '.join(order)} = ({{}}[:, :, gate] for gate in range(4))"
+    slots = {gate: order.index(gate) for gate in "ifgo"}
+    return _lstm(
+        f"lstm-gates-in-order-{order}",
+        f"with the LSTM's gates in the order {', '.join(order)}",
+        "torch's blocks are i, f, g, o from the top. All have one shape, so weights in another order load without a "
+        "complaint.",
+        (LSTM_ORDER.format("gates"), wrong.format("gates"), FORWARD),
+        (LSTM_ORDER.format("saved.all"), wrong.format("saved.all"), BACKWARD),
+        *(
+            (f"slopes[:, :, {index}] =", f"slopes[:, :, {slots[gate]}] =", BACKWARD)
+            for index, gate in enumerate("ifgo")
+            if index != slots[gate]
+        ),
+        *_by_slot(slots),
+        seen_in=(who,),
+    )
+
+
+def _by_slot(slots: dict[str, int]) -> list[tuple[str, str, str]]:
+    """In the loop backward, what d_h_t and d_c_t are multiplied by."""
+    o = slots["o"]
+    if o == 3:
+        return []
+    return [
+        (
+            "np.multiply(d_c[:, None], slopes[t, :, :3], out=d_pre[t, :, :3])\n"
+            "        np.multiply(d_h_t, slopes[t, :, 3], out=d_pre[t, :, 3])",
+            "np.multiply(d_c[:, None], slopes[t], out=d_pre[t])\n"
+            f"        np.multiply(d_h_t, slopes[t, :, {o}], out=d_pre[t, :, {o}])",
+            BACKWARD,
+        )
+    ]
+
+
+DIVERGENCES: tuple[Divergence, ...] = (
+    # --------------------------------------------------------------------------------------------- LSTM, forward
+    _lstm_in_order("ifog", "formulas that put the candidate last"),
+    _lstm_in_order("iofg", "ONNX"),
+    _lstm_in_order("figo", "papers that begin with the forget gate"),
+    _lstm(
+        "lstm-forget-bias-1",
+        "with 1 added to the LSTM's forget gate",
+        "A forget bias of 1 added in the cell, or loaded twice: torch's biases are what they are.",
+        (
+            "gates = pre.reshape(",
+            "pre[:, :, hidden_size : 2 * hidden_size] += 1\n    gates = pre.reshape(",
+            FORWARD,
+        ),
+        seen_in=("TensorFlow's BasicLSTMCell",),
+    ),
+    _lstm(
+        "lstm-recurrent-bias-ignored",
+        "without bias_hh in the LSTM's forward pass",
+        "Where a single bias is kept, loading only bias_ih loses half of torch's; its gradient is still reported.",
+        (ADD_BIASES, 'bias = params["bias_ih" + suffix]', FORWARD),
+        seen_in=("layers with a single bias",),
+    ),
+    _lstm(
+        "lstm-recurrent-bias-gradient-zero",
+        "with the gradient of the LSTM's bias_hh left at zero",
+        "Where one bias is kept, the other never moves: the effective bias learns at half torch's speed.",
+        (BIAS_HH_GRADIENT, f"{BIAS_HH_GRADIENT} * 0", BACKWARD),
+        seen_in=("Keras", "Flax", "MLX"),
+    ),
+    _lstm(
+        "lstm-cell-not-carried",
+        "without the cell of the step before, in the forward pass",
+        "c_t = i_t * g_t: a network that forgets everything but h.",
+        (FORGOTTEN, "np.multiply(f[t], c_previous * 0, out=c_t)", FORWARD),
+    ),
+    _lstm(
+        "lstm-cell-not-carried-throughout",
+        "without the cell of the step before",
+        "c_t = i_t * g_t, as automatic differentiation has it.",
+        (FORGOTTEN, "np.multiply(f[t], c_previous * 0, out=c_t)", FORWARD),
+        ("slopes[:, :, 1] = c_previous * f", "slopes[:, :, 1] = 0 * c_previous * f", BACKWARD),
+        (CARRY_BACK, "d_c *= 0", BACKWARD),
+    ),
+    _lstm(
+        "lstm-never-forgets",
+        "without the LSTM's forget gate",
+        "c_t = c_{t-1} + i_t * g_t, the LSTM of 1997; forward only.",
+        (FORGOTTEN, "c_t[...] = c_previous", FORWARD),
+        seen_in=("Hochreiter and Schmidhuber 1997",),
+    ),
+    _lstm(
+        "lstm-coupled-gates",
+        "with 1 - f in place of the LSTM's input gate, in the forward pass",
+        "The coupled variant; the input gate's weights are there and do nothing.",
+        ("np.multiply(i[t], g_t, out=written)", "np.multiply(1 - f[t], g_t, out=written)", FORWARD),
+        seen_in=("Greff et al. 2015's CIFG",),
+    ),
+    _lstm(
+        "lstm-initial-cell-ignored",
+        "with zeros in place of c_0 in the forward pass",
+        "h_0 is taken up, c_0 is not.",
+        ("h[0], c[0] = h_0, c_0", "h[0], c[0] = h_0, c_0 * 0", FORWARD),
+    ),
+    _lstm(
+        "lstm-initial-state-ignored",
+        "with zeros in place of the LSTM's h_0 in the forward pass",
+        "c_0 is taken up, h_0 is not.",
+        ("h[0], c[0] = h_0, c_0", "h[0], c[0] = h_0 * 0, c_0", FORWARD),
+    ),
+    _lstm(
+        "lstm-output-without-tanh",
+        "with o * c in place of o * tanh(c), in the forward pass",
+        "The second tanh is forgotten.",
+        (
+            "np.multiply(o[t], tanh_c[t], out=unprojected[t])",
+            "np.multiply(o[t], c_t, out=unprojected[t])",
+            FORWARD,
+        ),
+    ),
+    _lstm(
+        "lstm-candidate-sigmoid",
+        "with sigma in place of tanh for the LSTM's candidate, in the forward pass",
+        "All four gates alike: what is written into the cell can no longer be negative.",
+        (LSTM_SIGMOID, "sigmoid_in_place(pre_t)", FORWARD),
+    ),
+    _lstm(
+        "lstm-peephole",
+        "with the cell of the step before added to the LSTM's gates, in the forward pass",
+        "Peephole connections with weights of 1.",
+        (
+            "pre_t += recurrent\n",
+            "pre_t += recurrent\n            gates[t, :, :2] += c_previous[:, None]\n",
+            FORWARD,
+        ),
+        seen_in=("Gers and Schmidhuber 2000's peepholes",),
+    ),
+    _lstm(
+        "lstm-weight-hh-block-transposed",
+        "with every gate's block of weight_hh transposed, in the forward pass",
+        "Each block is square, so its transpose fits.",
+        (
+            "weight_hh_t = weight_hh.T.copy()",
+            "weight_hh_t = weight_hh.T.copy()\n"
+            "    if weight_hr is None:\n"
+            "        weight_hh_t = weight_hh.reshape(4, hidden_size, hidden_size).swapaxes(0, 1)"
+            ".reshape(hidden_size, -1).copy()",
+            FORWARD,
+        ),
+    ),
+    # -------------------------------------------------------------------------------------------- LSTM, backward
+    _lstm(
+        "lstm-cell-gradient-not-carried",
+        "without the gradient that the LSTM's cell carries back from step to step",
+        "What makes an LSTM long: the path through c alone, with f as its only factor.",
+        (CARRY_BACK, "d_c *= 0", BACKWARD),
+    ),
+    _lstm(
+        "lstm-cell-gradient-without-forget-gate",
+        "with the LSTM's cell gradient carried back without the factor f",
+        "The constant error carousel of 1997, which had no forget gate.",
+        (CARRY_BACK, "d_c *= 1", BACKWARD),
+    ),
+    _lstm(
+        "lstm-cell-gradient-with-the-wrong-forget-gate",
+        "with the forget gate of the step before in the LSTM's cell gradient",
+        "An index off by one: d_c_{t-1} = d_c_t * f_t.",
+        (CARRY_BACK, "d_c *= f[t - 1 if t else 0]", BACKWARD),
+    ),
+    _lstm(
+        "lstm-tanh-derivative-missing-at-the-cell",
+        "without the derivative of tanh(c) in the LSTM's backward pass",
+        "d_c_t = d_h_t * o_t.",
+        ("slope_c = o * (1 - tanh_c * tanh_c)", "slope_c = o * (1 - 0 * tanh_c)", BACKWARD),
+    ),
+    _lstm(
+        "lstm-tanh-derivative-of-the-cell-itself",
+        "with 1 - c^2 in place of 1 - tanh(c)^2",
+        "The derivative is written in terms of what goes in, not of what comes out.",
+        ("slope_c = o * (1 - tanh_c * tanh_c)", "slope_c = o * (1 - c[1:] * c[1:])", BACKWARD),
+    ),
+    _lstm(
+        "lstm-forget-gradient-uses-current-cell",
+        "with c_t in place of c_{t-1} in the forget gate's gradient",
+        "f multiplies the cell before the step; at hand in a backward loop is the one after it.",
+        ("slopes[:, :, 1] = c_previous * f", "slopes[:, :, 1] = c[1:] * f", BACKWARD),
+    ),
+    _lstm(
+        "lstm-hh-gradient-uses-current-state",
+        "with h_t in place of h_{t-1} in the LSTM's d_weight_hh",
+        "weight_hh multiplies the previous state.",
+        ("weight_gradient(d_pre_rows, previous)", "weight_gradient(d_pre_rows, h[1:])", BACKWARD),
+    ),
+    _lstm(
+        "lstm-output-gate-gradient-through-the-cell",
+        "with d_c in place of d_h in the output gate's gradient",
+        "o multiplies h alone; the cell's gradient does not pass through it.",
+        (
+            "np.multiply(d_h_t, slopes[t, :, 3], out=d_pre[t, :, 3])",
+            "np.multiply(d_c, slopes[t, :, 3], out=d_pre[t, :, 3])",
+            BACKWARD,
+        ),
+    ),
+    _lstm(
+        "lstm-final-state-gradient-ignored",
+        "without the gradient on the LSTM's h_n",
+        "h_n is an output of its own, besides being the last step of output.",
+        ("d_h, d_c = d_h_n.copy(), d_c_n.copy()", "d_h, d_c = d_h_n * 0, d_c_n.copy()", BACKWARD),
+    ),
+    _lstm(
+        "lstm-final-cell-gradient-ignored",
+        "without the gradient on c_n",
+        "Where only h is passed on, c_n has no use and its gradient is forgotten.",
+        ("d_h, d_c = d_h_n.copy(), d_c_n.copy()", "d_h, d_c = d_h_n.copy(), d_c_n * 0", BACKWARD),
+    ),
+    _lstm(
+        "lstm-initial-cell-gradient-dropped",
+        "with a gradient of zero for c_0",
+        "c_0 is an input with a gradient, like h_0.",
+        ("d_h_0, d_c_0 = d_h, d_c", "d_h_0, d_c_0 = d_h, d_c * 0", BACKWARD),
+    ),
+    _lstm(
+        "lstm-initial-state-gradient-dropped",
+        "with a gradient of zero for the LSTM's h_0",
+        "h_0 is an input with a gradient.",
+        ("d_h_0, d_c_0 = d_h, d_c", "d_h_0, d_c_0 = d_h * 0, d_c", BACKWARD),
+    ),
+    Divergence(
+        "lengths-ignored-for-the-final-cell-gradient",
+        "without the gradient on c_n of sequences of different lengths",
+        "It has to enter at each sequence's own last step, as that on h_n does.",
+        (Patch("lstm", "d_c += d_cells[t]", "d_c += 0 * d_cells[t]", BACKWARD),),
+    ),
+    # ----------------------------------------------------------------------------------------------- projection
+    _lstm(
+        "lstm-projection-missing-in-backward",
+        "with W_hr's transpose left out of W_hr's own gradient: that of the unprojected states summed",
+        "d_W_hr = sum_t d_h_t^T (o_t * tanh(c_t)); here the cell's value stands for the gated one.",
+        ("weight_gradient(d_projected, saved.unprojected)", "weight_gradient(d_projected, saved.tanh_c)", BACKWARD),
+    ),
+    _lstm(
+        "lstm-projection-not-in-the-recurrence",
+        "with the projected state in output but a gradient that misses the recurrence",
+        "W_hr's gradient then has only the output's part, not that of later steps.",
+        ("weight_gradient(d_projected, saved.unprojected)", "weight_gradient(d_states, saved.unprojected)", BACKWARD),
+    ),
+    _lstm(
+        "lstm-projection-doubled-gate",
+        "with tanh around the projected state",
+        "The projection is linear in torch.",
+        (PROJECT, "h[t + 1] = np.tanh(unprojected[t].dot(weight_hr.T))", FORWARD),
+    ),
+    _lstm(
+        "lstm-projection-truncates",
+        "with the first proj_size units in place of the projection, in the forward pass",
+        "The shape is right, W_hr takes no part.",
+        (PROJECT, "h[t + 1] = unprojected[t][:, : len(weight_hr)]", FORWARD),
+    ),
+    # ------------------------------------------------------------------------------------------------------- GRU
+    _gru(
+        "gru-reset-before-the-product",
+        "with the GRU's reset gate applied to h before the product with W_hn, in the forward pass",
+        "The paper's form. torch, like cuDNN, applies it to the product, b_hn included.",
+        (
+            "hidden_n[t] = hidden[:, last]\n            r_and_z",
+            "r_and_z",
+            FORWARD,
+        ),
+        (
+            GRU_RESET,
+            "hidden_n[t] = (r[t] * previous).dot(weight_hh_t[:, last])\n"
+            "            if bias_hh is not None:\n"
+            "                hidden_n[t] += bias_hh[last]\n"
+            "            n_t += hidden_n[t]",
+            FORWARD,
+        ),
+        seen_in=("Cho et al. 2014", "Keras with reset_after=False", "ONNX with linear_before_reset=0"),
+    ),
+    _gru(
+        "gru-reset-gate-ignored",
+        "without the GRU's reset gate, in the forward pass",
+        "n_t = tanh(x_t W_in^T + b_in + h_{t-1} W_hn^T + b_hn).",
+        (GRU_RESET, "n_t += hidden_n[t]", FORWARD),
+    ),
+    _gru(
+        "gru-recurrent-bias-outside-the-reset-gate",
+        "with b_hn outside the product with the GRU's reset gate, in the forward pass",
+        "A single bias per gate cannot tell b_in from b_hn; torch's b_hn is multiplied by r.",
+        (
+            GRU_RESET,
+            "inner = hidden_n[t] if bias_hh is None else hidden_n[t] - bias_hh[last]\n"
+            "            n_t += r[t] * inner\n"
+            "            if bias_hh is not None:\n"
+            "                n_t += bias_hh[last]",
+            FORWARD,
+        ),
+        seen_in=("layers with a single bias",),
+    ),
+    _gru(
+        "gru-update-gate-reversed",
+        "with z and 1 - z exchanged in the GRU, in the forward pass",
+        "h_t = z * n + (1 - z) * h_{t-1}, as half of the literature has it.",
+        (
+            GRU_MIX,
+            "np.subtract(n_t, previous, out=h_t)\n            h_t *= z_t\n            h_t += previous",
+            FORWARD,
+        ),
+        seen_in=("Chung et al. 2014",),
+    ),
+    _gru(
+        "gru-update-gate-reversed-throughout",
+        "with z and 1 - z exchanged in the GRU",
+        "As automatic differentiation has it. With other weights it is the same family of functions, so that it learns "
+        "as well as torch's.",
+        (
+            GRU_MIX,
+            "np.subtract(n_t, previous, out=h_t)\n            h_t *= z_t\n            h_t += previous",
+            FORWARD,
+        ),
+        ("slope_n = (1 - z) * (1 - n * n)", "slope_n = z * (1 - n * n)", BACKWARD),
+        ("slopes[:, :, 1] = (previous - n) * z", "slopes[:, :, 1] = (n - previous) * z", BACKWARD),
+        ("np.multiply(d_h_t, z[t], out=d_through)", "np.multiply(d_h_t, 1 - z[t], out=d_through)", BACKWARD),
+        seen_in=("Chung et al. 2014",),
+    ),
+    _gru(
+        "gru-gates-in-order-zrn",
+        "with the GRU's gates in the order z, r, n",
+        "torch's blocks are r, z, n from the top: weights in another order load without a complaint.",
+        (GRU_ORDER.format("gates"), "z, r, n = (gates[:, :, gate] for gate in range(3))", FORWARD),
+        (GRU_ORDER.format("saved.all"), "z, r, n = (saved.all[:, :, gate] for gate in range(3))", BACKWARD),
+        ("slopes[:, :, 0] = slope_n * saved", "slopes[:, :, 1] = slope_n * saved", BACKWARD),
+        ("slopes[:, :, 1] = (previous", "slopes[:, :, 0] = (previous", BACKWARD),
+        seen_in=("Keras", "ONNX"),
+    ),
+    _gru(
+        "gru-candidate-sigmoid",
+        "with sigma in place of tanh for the GRU's candidate, in the forward pass",
+        "All three alike.",
+        ("np.tanh(n_t, out=n_t)", "sigmoid_in_place(n_t)", FORWARD),
+    ),
+    _gru(
+        "gru-recurrent-bias-ignored",
+        "without bias_hh in the GRU's forward pass",
+        "Where a single bias is kept, loading only bias_ih loses half of torch's.",
+        ("hidden += bias_hh", "hidden += 0 * bias_hh", FORWARD),
+        seen_in=("layers with a single bias",),
+    ),
+    _gru(
+        "gru-initial-state-ignored",
+        "with zeros in place of the GRU's h_0 in the forward pass",
+        "A state that is carried from one batch to the next is thrown away.",
+        ("h[0] = h_0", "h[0] = h_0 * 0", FORWARD),
+    ),
+    _gru(
+        "gru-direct-path-missing-in-backward",
+        "without the gradient that passes through z * h_{t-1}",
+        "The path that makes a GRU remember: d_h_t * z_t goes straight to the step before.",
+        ("d_h += d_through", "d_h += 0 * d_through", BACKWARD),
+    ),
+    _gru(
+        "gru-reset-gradient-missing",
+        "with a gradient of zero for the GRU's reset gate",
+        "r acts inside the candidate, two factors deep: the part that is easily forgotten.",
+        ("slopes[:, :, 0] = slope_n * saved", "slopes[:, :, 0] = 0 * slope_n * saved", BACKWARD),
+    ),
+    _gru(
+        "gru-reset-gate-not-in-the-hidden-gradient",
+        "with the candidate's gradient on the hidden side not multiplied by the GRU's reset gate",
+        "d_W_hn, d_b_hn and d_h_{t-1} all have the factor r_t, d_W_in and d_b_in have not.",
+        ("slopes[:, :, 2] = slope_n * r", "slopes[:, :, 2] = slope_n * 1", BACKWARD),
+    ),
+    _gru(
+        "gru-bias-hh-gradient-equal-to-bias-ih",
+        "with the gradient of the GRU's bias_ih for its bias_hh",
+        "In RNN and LSTM both are equal; in torch's GRU the candidate's block of bias_hh is multiplied by r.",
+        ("bias_gradient(d_hidden_rows)", "bias_gradient(d_pre_rows)", BACKWARD),
+        seen_in=("code taken over from an RNN",),
+    ),
+    _gru(
+        "gru-bias-ih-gradient-with-reset-gate",
+        "with the reset gate in the candidate's input-side gradient",
+        "d_W_in, d_b_in and d_x then miss a factor 1 / r.",
+        (
+            "np.multiply(d_all_h, slope_n, out=d_pre[:, :, 2])",
+            "np.multiply(d_all_h, slope_n * r, out=d_pre[:, :, 2])",
+            BACKWARD,
+        ),
+    ),
+    _gru(
+        "gru-update-gradient-sign",
+        "with the sign of the GRU's update gate gradient reversed",
+        "d h_t / d z_t is h_{t-1} - n_t.",
+        ("(previous - n) * z", "(n - previous) * z", BACKWARD),
+    ),
+    _gru(
+        "gru-hh-gradient-uses-current-state",
+        "with h_t in place of h_{t-1} in the GRU's d_weight_hh",
+        "weight_hh multiplies the previous state.",
+        ("weight_gradient(d_hidden_rows, previous)", "weight_gradient(d_hidden_rows, h[1:])", BACKWARD),
+    ),
+    _gru(
+        "gru-final-state-gradient-ignored",
+        "without the gradient on the GRU's h_n",
+        "h_n is an output of its own, besides being the last step of output.",
+        ("d_h, d_through = d_h_n.copy(),", "d_h, d_through = d_h_n * 0,", BACKWARD),
+    ),
+    _gru(
+        "gru-initial-state-gradient-dropped",
+        "with a gradient of zero for the GRU's h_0",
+        "h_0 is an input with a gradient.",
+        ("d_h_0 = d_h\n", "d_h_0 = d_h * 0\n", BACKWARD),
+    ),
+)

@@ -1,0 +1,221 @@
+"""Mistakes with sequences of different lengths and with dropout between layers.
+
+They lie in what all recurrent networks share, so that each is one divergence for all of them.
+"""
+
+from __future__ import annotations
+
+from conformance.divergences.divergence import Divergence
+from conformance.divergences.patching import Patch
+from conformance.divergences.recurrent import FINAL_STATE, FLIP_D_INPUT, FLIP_D_STATES, FLIP_INPUT, FLIP_OUTPUT
+
+INPUT_WITHOUT_PADDING = "x = np.where(padding.beyond, 0, x)"
+OUTPUT_WITHOUT_PADDING = "np.copyto(h, 0, where=padding.beyond)"
+PADDED_INPUT = Patch("recurrent", INPUT_WITHOUT_PADDING, "x = x", "forward")
+"""padding is read as it is: without this, a network that runs on into it would see zeros"""
+ENDS = "d_h, d_carried, d_last = at_the_ends(d_h, d_last, padding)"
+ENDS_OF_LENGTHS = "step, sequence = np.arange(steps)[:, None], np.arange(batch)"
+MASKED = "if masks and layer < model.num_layers - 1:\n            layer_input = layer_input * masks[layer]"
+MASKED_BACK = "d_layer = d_layer * cache.masks[layer - 1]"
+MASKS = "return [time_major(model, mask) for mask in given]"
+
+
+def _masks(instead: str) -> Patch:
+    """Other masks, forward and backward."""
+    return Patch("recurrent", MASKS, f"return [{instead} for mask in given]", "_masks")
+
+
+DIVERGENCES: tuple[Divergence, ...] = (
+    # ------------------------------------------------------------------------------------------------- lengths
+    Divergence(
+        "lengths-ignored",
+        "with lengths ignored: padding read as if it were input",
+        "The network runs on into the padding, whose states become output and h_n, and whose gradients reach the "
+        "parameters. Shapes are right, and so are all sequences of full length.",
+        (
+            PADDED_INPUT,
+            Patch("recurrent", INPUT_WITHOUT_PADDING, f"{INPUT_WITHOUT_PADDING}\n        padding = None", "forward"),
+        ),
+        seen_in=("ONNX' reference RNN",),
+    ),
+    Divergence(
+        "lengths-ignored-in-the-reverse-direction",
+        "with lengths ignored in the reverse direction only",
+        "Turned round as a whole, a padded sequence begins with its padding: the reverse direction arrives at the last "
+        "real step with a state that padding has left.",
+        (
+            PADDED_INPUT,
+            Patch("recurrent", FLIP_INPUT, FLIP_INPUT.replace("padding)", "None)"), "forward"),
+            Patch(
+                "recurrent", FINAL_STATE, FINAL_STATE.replace("padding)", "None if direction else padding)"), "forward"
+            ),
+            Patch(
+                "recurrent",
+                f"if padding is not None:\n                {OUTPUT_WITHOUT_PADDING}",
+                f"if padding is not None and not direction:\n                {OUTPUT_WITHOUT_PADDING}",
+                "forward",
+            ),
+            Patch("recurrent", FLIP_OUTPUT, FLIP_OUTPUT.replace("padding)", "None)"), "forward"),
+            Patch("recurrent", FLIP_D_STATES, FLIP_D_STATES.replace("padding)", "None)"), "backward"),
+            Patch(
+                "recurrent",
+                f"if padding is not None:\n                {ENDS}",
+                f"if padding is not None and not direction:\n                {ENDS}",
+                "backward",
+            ),
+            Patch("recurrent", FLIP_D_INPUT, FLIP_D_INPUT.replace("padding)", "None)"), "backward"),
+        ),
+        seen_in=("flipping a padded batch along time",),
+    ),
+    Divergence(
+        "final-state-from-the-padded-end",
+        "with h_n taken after the padding, in the forward pass",
+        "output is right, h_n belongs to a step behind the sequence's end. The backward pass is right.",
+        (PADDED_INPUT, Patch("recurrent", FINAL_STATE, "final[index] = states[-1]", "forward")),
+        seen_in=("output[-1] of a padded batch",),
+    ),
+    Divergence(
+        "final-state-from-the-padded-end-throughout",
+        "with h_n taken after the padding, its gradient going back through it",
+        "As automatic differentiation has it: padding takes part in every gradient.",
+        (
+            PADDED_INPUT,
+            Patch("recurrent", FINAL_STATE, "final[index] = states[-1]", "forward"),
+            Patch("recurrent", OUTPUT_WITHOUT_PADDING, "h = np.where(padding.beyond, 0, h)", "forward"),
+            Patch("recurrent", ENDS, "d_carried = None", "backward"),
+        ),
+        seen_in=("output[-1] of a padded batch",),
+    ),
+    Divergence(
+        "padding-in-the-output",
+        "with the states behind a sequence's end left in output",
+        "torch pads with 0. A loss over all steps, or a mean, counts what is no step.",
+        (PADDED_INPUT, Patch("recurrent", OUTPUT_WITHOUT_PADDING, "h = h", "forward")),
+    ),
+    Divergence(
+        "last-state-repeated-on-padding",
+        "with the last state repeated behind a sequence's end in output",
+        "What a state that is carried through masked steps leaves there. torch pads with 0.",
+        (
+            Patch(
+                "recurrent",
+                OUTPUT_WITHOUT_PADDING,
+                "np.copyto(h, last_state(ran.states[0], padding), where=padding.beyond)",
+                "forward",
+            ),
+        ),
+        seen_in=("Keras' masking",),
+    ),
+    Divergence(
+        "upstream-on-padding-takes-part",
+        "with the gradient on padding entering the backward pass",
+        "d_output has a place for every step, also behind the end of a sequence; nothing may enter there.",
+        (Patch("recurrent", "d_layer = np.where(padding.beyond, 0, d_layer)", "d_layer = d_layer", "backward"),),
+    ),
+    Divergence(
+        "final-state-gradient-at-the-padded-end",
+        "with the gradient on h_n entering at the end of the padding",
+        "It then runs back through steps that do not exist. The forward pass is right.",
+        (Patch("recurrent", ENDS, "d_carried = None", "backward"),),
+    ),
+    Divergence(
+        "lengths-sorted-without-their-sequences",
+        "with the lengths sorted, but not the sequences that they belong to",
+        "Packing wants decreasing lengths: whoever sorts them has to sort the batch, h_0 and the results alike.",
+        (
+            Patch(
+                "recurrent",
+                ENDS_OF_LENGTHS,
+                f"lengths = np.sort(lengths)[::-1]\n    {ENDS_OF_LENGTHS}",
+                "_padding",
+            ),
+        ),
+    ),
+    Divergence(
+        "lengths-one-too-long",
+        "with one step of padding taken for input",
+        "An off-by-one: the index behind the last step taken for that of the last step.",
+        (
+            Patch(
+                "recurrent",
+                ENDS_OF_LENGTHS,
+                f"lengths = np.minimum(lengths + 1, steps)\n    {ENDS_OF_LENGTHS}",
+                "_padding",
+            ),
+        ),
+    ),
+    # ------------------------------------------------------------------------------------------------- dropout
+    Divergence(
+        "dropout-ignored",
+        "without dropout in training",
+        "The argument is accepted and has no effect.",
+        (Patch("recurrent", MASKS, "return ()", "_masks"),),
+    ),
+    Divergence(
+        "dropout-not-scaled",
+        "without the scaling of the states that dropout keeps",
+        "torch divides what it keeps by 1 - p, so that nothing has to be scaled in evaluation.",
+        (_masks("time_major(model, (mask != 0).astype(mask.dtype))"),),
+    ),
+    Divergence(
+        "dropout-scaled-in-evaluation",
+        "with the states scaled by 1 - p in evaluation in place of 1 / (1 - p) in training",
+        "Dropout as it was published (Srivastava et al. 2014): the expectation is the same, every number another.",
+        (
+            _masks("time_major(model, (mask != 0).astype(mask.dtype))"),
+            Patch(
+                "recurrent",
+                MASKED,
+                f"{MASKED}\n        elif layer < model.num_layers - 1:\n"
+                "            layer_input = layer_input * (1 - model.dropout)",
+                "forward",
+            ),
+            Patch(
+                "recurrent",
+                MASKED_BACK,
+                f"{MASKED_BACK}\n        elif layer:\n            d_layer = d_layer * (1 - model.dropout)",
+                "backward",
+            ),
+        ),
+        seen_in=("Srivastava et al. 2014",),
+    ),
+    Divergence(
+        "dropout-not-in-the-backward-pass",
+        "without the dropout mask in the backward pass",
+        "States that were dropped receive a gradient, those that were kept one that is not scaled.",
+        (Patch("recurrent", MASKED_BACK, "d_layer = d_layer", "backward"),),
+    ),
+    Divergence(
+        "dropout-after-the-last-layer",
+        "with dropout after the last layer too, in the forward pass",
+        "torch's option acts between layers: the output of the last one is whole.",
+        (
+            Patch(
+                "recurrent",
+                MASKED,
+                "if masks:\n            layer_input = layer_input * masks[min(layer, model.num_layers - 2)]",
+                "forward",
+            ),
+        ),
+    ),
+    Divergence(
+        "dropout-mask-shared-by-all-steps",
+        "with the first step's dropout mask at every step",
+        "Variational dropout (Gal and Ghahramani 2016) keeps one mask for the whole sequence; torch draws anew at "
+        "every step.",
+        (_masks("time_major(model, mask)[:1]"),),
+        seen_in=("variational dropout",),
+    ),
+    Divergence(
+        "dropout-mask-shared-by-the-batch",
+        "with the first sequence's dropout mask for the whole batch",
+        "A mask without a batch axis, broadcast.",
+        (_masks("time_major(model, mask)[:, :1]"),),
+    ),
+    Divergence(
+        "dropout-mask-shared-by-all-layers",
+        "with one dropout mask for all layers",
+        "Drawn once, outside the loop over layers.",
+        (Patch("recurrent", MASKS, "return [time_major(model, given[0])] * len(given)", "_masks"),),
+    ),
+)

@@ -1,0 +1,460 @@
+r"""What the recurrent networks share: layers, directions, sequences of different lengths, dropout.
+
+``rnn``, ``lstm`` and ``gru`` define one layer in one direction each, forward and backward; here these become a
+network as ``torch.nn.RNN``, ``torch.nn.LSTM`` and ``torch.nn.GRU`` stack them. Layer l reads the states of layer
+l - 1, both directions side by side; the reverse direction reads the sequence from its end. Between layers, in
+training, dropout multiplies each state by a mask that is 0 with probability p and 1 / (1 - p) otherwise.
+
+A batch of sequences of different lengths runs as one batch, padded at the end of each sequence. Padding is kept out
+at the borders of a layer, so that the recurrence needs to know nothing of it: the reverse direction turns each
+sequence round within its own length, final states are read at each sequence's own end, and what a layer gives on
+padding is 0. Backward, no gradient enters on padding, and that on a final state enters at the sequence's own end.
+
+Letters in shapes: T steps, B batch, I input_size, H hidden_size, L num_layers, D directions (1 or 2).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple, TypeAlias
+
+import numpy as np
+
+from reference.checks import FLOATS, Array, Params, Shape, check_array, check_like, check_params, check_type
+
+
+class Network:
+    """The arguments that ``RNN``, ``LSTM`` and ``GRU`` share, and what follows from them."""
+
+    gates: ClassVar[int] = 1
+    """how many blocks of ``hidden_size`` rows weights and biases have"""
+
+    input_size: int
+    hidden_size: int
+    num_layers: int
+    bias: bool
+    batch_first: bool
+    dropout: float
+    bidirectional: bool
+
+    def __post_init__(self) -> None:
+        self.check_own()
+        if type(self.dropout) not in (int, float) or not 0 <= self.dropout <= 1:
+            raise ValueError(f"dropout should be a number in range [0, 1], got {self.dropout!r}")
+        for name in ("bias", "batch_first", "bidirectional"):
+            check_type(name, getattr(self, name), bool)
+        for name in ("input_size", "hidden_size", "num_layers"):
+            check_type(name, getattr(self, name), int)
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be greater than zero, got {getattr(self, name)}")
+        if self.dropout > 0 and self.num_layers == 1:
+            warnings.warn(
+                f"dropout acts between layers: dropout={self.dropout} has no effect with num_layers=1", stacklevel=3
+            )
+
+    def check_own(self) -> None:
+        """Refuse what the other networks do not have."""
+
+    @cached_property
+    def num_directions(self) -> int:
+        return 2 if self.bidirectional else 1
+
+    @cached_property
+    def output_size(self) -> int:
+        """Features that one direction of a layer gives at every step."""
+        return self.hidden_size
+
+    @cached_property
+    def state_sizes(self) -> tuple[int, ...]:
+        """Features of each state that is carried from step to step, h first."""
+        return (self.output_size,)
+
+    def state_index(self, layer: int, direction: int) -> int:
+        """Where a layer and direction (0 forward, 1 reverse) stands in h_0 and h_n."""
+        return layer * self.num_directions + direction
+
+    @cached_property
+    def suffixes(self) -> list[str]:
+        """The ends of the parameter names, in torch's order: ``_l0``, ``_l0_reverse``, ``_l1``, ..."""
+        directions = ["", "_reverse"][: self.num_directions]
+        return [f"_l{layer}{direction}" for layer in range(self.num_layers) for direction in directions]
+
+    @cached_property
+    def parameter_shapes(self) -> dict[str, Shape]:
+        """Names and shapes of the parameters, in the order of torch's ``state_dict``."""
+        shapes: dict[str, Shape] = {}
+        for index, suffix in enumerate(self.suffixes):
+            first_layer = index < self.num_directions
+            inputs = self.input_size if first_layer else self.num_directions * self.output_size
+            shapes["weight_ih" + suffix] = (self.gates * self.hidden_size, inputs)
+            shapes["weight_hh" + suffix] = (self.gates * self.hidden_size, self.output_size)
+            if self.bias:
+                shapes["bias_ih" + suffix] = (self.gates * self.hidden_size,)
+                shapes["bias_hh" + suffix] = (self.gates * self.hidden_size,)
+        return shapes
+
+
+class Padding(NamedTuple):
+    """Where the sequences of a batch end, time-major; all three index or select in arrays of shape (T, B, ...)."""
+
+    beyond: Array
+    """True at the steps behind a sequence's end, (T, B, 1)"""
+    ends: tuple[Array, Array]
+    """the last step of each sequence"""
+    turned: tuple[Array, Array]
+    """for each step, the one in its place when every sequence is read from its own end"""
+
+
+class Steps(NamedTuple):
+    """One layer in one direction, after its run."""
+
+    x: Array
+    """its input in the order in which it reads it, (T, B, inputs)"""
+    states: tuple[Array, ...]
+    """h and what else is carried: the initial state and after it the state of every step, (T + 1, B, ...)"""
+    saved: Any = None
+    """what else the layer's own backward needs"""
+
+
+class Cache(NamedTuple):
+    """What ``backward`` needs of a ``forward``: views and arrays that nobody may change in between."""
+
+    input_shape: Shape
+    padding: Padding | None
+    masks: Sequence[Array]
+    """between layers, (T, B, D * H); empty without dropout"""
+    steps: list[Steps]
+    """of every layer and direction"""
+
+
+Forward: TypeAlias = Callable[[str, Array, Sequence[Array]], Steps]
+"""one layer in one direction: ``run(suffix, x, initial)``"""
+Backward: TypeAlias = Callable[
+    [str, Steps, Array, Sequence[Array], Array | None], tuple[Array, Sequence[Array], dict[str, Array]]
+]
+"""its backward: ``run(suffix, steps, d_h, d_last, d_carried)`` gives d_x, the gradients of the initial states and
+those of the parameters. ``d_h`` enters at every step, (T, B, ...), ``d_last`` on each final state at the last step,
+(B, ...); where sequences end earlier, ``d_carried`` is what enters at every step on a second state"""
+
+
+def forward(
+    model: Network,
+    run: Forward,
+    dtype: np.dtype[Any],
+    x: Array,
+    initial: Mapping[str, Array | None],
+    lengths: Array | None,
+    enforce_sorted: bool,
+    dropout_masks: Array | None,
+) -> tuple[Array, list[Array], Cache]:
+    """Run a network over a sequence: output, the final states in the order of ``initial``, the cache.
+
+    Arguments and errors are those that ``rnn.forward`` documents.
+    """
+    check_array("x", x)
+    if x.ndim not in (2, 3):
+        raise ValueError(f"{type(model).__name__}: expected x to be 2-D or 3-D, got {x.ndim}-D")
+    if x.dtype != dtype:
+        raise ValueError(f"RNN input dtype ({x.dtype}) does not match the parameters' dtype ({dtype})")
+    if x.shape[-1] != model.input_size:
+        raise RuntimeError(f"x.shape[-1] must be input_size: expected {model.input_size}, got {x.shape[-1]}")
+    batched, input_shape = x.ndim == 3, x.shape
+    x = time_major(model, x)
+    steps, batch, _ = x.shape
+    if steps == 0:
+        raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
+    starts = _states(model, initial, batch, batched, x)
+    masks = _masks(model, dropout_masks, input_shape, dtype)
+    padding = None
+    if lengths is not None:
+        padding = _padding(lengths, input_shape, steps, batch, enforce_sorted)
+        x = np.where(padding.beyond, 0, x)
+
+    layer_input = x
+    all_steps: list[Steps] = []
+    finals = [np.empty_like(start) for start in starts]
+    for layer in range(model.num_layers):
+        outputs = []
+        for direction in range(model.num_directions):
+            index = model.state_index(layer, direction)
+            # the reverse direction reads the sequence from its end, and its states are turned back for the output
+            direction_input = turned(layer_input, padding) if direction else layer_input
+            ran = run(model.suffixes[index], direction_input, [start[index] for start in starts])
+            for final, states in zip(finals, ran.states):  # noqa: B905 - strict costs more than the copy
+                final[index] = last_state(states, padding)
+            h = ran.states[0][1:]
+            if padding is not None:
+                np.copyto(h, 0, where=padding.beyond)
+            outputs.append(turned(h, padding) if direction else h)
+            all_steps.append(ran)
+        layer_input = np.concatenate(outputs, axis=-1) if model.bidirectional else outputs[0]
+        if masks and layer < model.num_layers - 1:
+            layer_input = layer_input * masks[layer]
+    output = layer_input
+
+    cache = Cache(input_shape, padding, masks, all_steps)
+    if not batched:
+        return output[:, 0], [final[:, 0] for final in finals], cache
+    return (output.swapaxes(0, 1) if model.batch_first else output), finals, cache
+
+
+def backward(
+    model: Network,
+    run: Backward,
+    params: Params,
+    cache: Cache,
+    d_output: Array | None,
+    d_final: Mapping[str, Array | None],
+) -> tuple[dict[str, Array], list[Array]]:
+    """Backpropagation through time: gradients of the parameters and ``"input"``, and those of the initial states.
+
+    ``d_final`` has the gradients of the final states in their order, by the names of the arguments.
+    """
+    dtype = check_params(params, model.parameter_shapes)
+    if dtype not in FLOATS:
+        raise RuntimeError(f"backward computes in float32, float64 or longdouble, got {dtype}")
+    batched, padding, size = len(cache.input_shape) == 3, cache.padding, model.output_size
+    states = cache.steps[-1].states
+    steps, batch, _ = cache.steps[-1].x.shape
+    features = model.num_directions * size
+    if d_output is None:
+        d_layer = np.zeros_like(states[0], shape=(steps, batch, features))
+    else:
+        check_like("d_output", d_output, (*cache.input_shape[:-1], features), dtype)
+        d_layer = time_major(model, d_output)
+    d_finals = _states(model, d_final, batch, batched, d_layer)
+    if padding is not None:
+        d_layer = np.where(padding.beyond, 0, d_layer)
+
+    grads: dict[str, Array] = {}
+    d_initial = [np.empty_like(d_n) for d_n in d_finals]
+    for layer in reversed(range(model.num_layers)):
+        d_inputs = []
+        for direction in range(model.num_directions):
+            index = model.state_index(layer, direction)
+            d_h = d_layer[..., direction * size : (direction + 1) * size]
+            if direction:
+                d_h = turned(d_h, padding)
+            d_last = [d_n[index] for d_n in d_finals]
+            d_carried = None
+            if padding is not None:
+                d_h, d_carried, d_last = at_the_ends(d_h, d_last, padding)
+            d_x, d_starts, direction_grads = run(model.suffixes[index], cache.steps[index], d_h, d_last, d_carried)
+            for d_0, d_start in zip(d_initial, d_starts):  # noqa: B905
+                d_0[index] = d_start
+            d_inputs.append(turned(d_x, padding) if direction else d_x)
+            grads |= direction_grads
+        d_layer = d_inputs[0] + d_inputs[1] if model.bidirectional else d_inputs[0]
+        if cache.masks and layer:
+            d_layer = d_layer * cache.masks[layer - 1]
+
+    grads = {name: grads[name] for name in model.parameter_shapes}
+    grads["input"] = d_layer.swapaxes(0, 1) if batched and model.batch_first else d_layer
+    if not batched:
+        grads["input"], d_initial = d_layer[:, 0], [d_0[:, 0] for d_0 in d_initial]
+    return grads, d_initial
+
+
+# -------------------------------------------------------------------------------- sequences of different lengths
+
+
+def turned(a: Array, padding: Padding | None) -> Array:
+    """(T, B, ...) with every sequence in reverse order, padding still behind it."""
+    reversed_: Array = a[::-1] if padding is None else a[padding.turned]
+    return reversed_
+
+
+def last_state(states: Array, padding: Padding | None) -> Array:
+    """The state after each sequence's own last step, (B, ...), from (T + 1, B, ...)."""
+    last: Array = states[-1] if padding is None else states[1:][padding.ends]
+    return last
+
+
+def at_the_ends(d_h: Array, d_last: Sequence[Array], padding: Padding) -> tuple[Array, Array | None, Sequence[Array]]:
+    """Gradients of final states, moved from the last step of the batch to each sequence's own.
+
+    Gives what enters on h at every step, (T, B, ...), the same for a second state, and zeros for the last step.
+    """
+    d_h = d_h.copy()
+    d_h[padding.ends] += d_last[0]
+    d_carried = None
+    if len(d_last) > 1:
+        d_carried = np.zeros_like(d_h, shape=(len(d_h), *d_last[1].shape))
+        d_carried[padding.ends] = d_last[1]
+    return d_h, d_carried, [np.zeros_like(d_end) for d_end in d_last]
+
+
+def _padding(lengths: Array, input_shape: Shape, steps: int, batch: int, enforce_sorted: bool) -> Padding:
+    check_array("lengths", lengths)
+    check_type("enforce_sorted", enforce_sorted, bool)
+    if len(input_shape) != 3:
+        raise RuntimeError(f"lengths belong to a batch: x must be 3-D, got {len(input_shape)}-D")
+    if batch == 0:
+        raise RuntimeError("Cannot pack an empty batch")
+    if lengths.ndim != 1 or len(lengths) != batch:
+        raise RuntimeError(f"lengths must have shape ({batch},), got {lengths.shape}")
+    if lengths.dtype.kind not in "iu":
+        raise RuntimeError(f"lengths must be integers, got {lengths.dtype}")
+    if np.any(lengths <= 0) or np.any(lengths > steps):
+        raise RuntimeError(
+            f"lengths must be greater than 0 and at most {steps}, the steps of x, got {lengths.tolist()}"
+        )
+    if enforce_sorted and np.any(lengths[1:] > lengths[:-1]):
+        raise RuntimeError(f"lengths must decrease, got {lengths.tolist()}; pass enforce_sorted=False for any order")
+    step, sequence = np.arange(steps)[:, None], np.arange(batch)
+    beyond = step >= lengths
+    from_the_end = np.where(beyond, step, lengths - 1 - step)
+    return Padding(beyond[..., None], (lengths - 1, sequence), (from_the_end, sequence))
+
+
+# ------------------------------------------------------------------------------------------- arrays of one layer
+
+
+def time_major(model: Network, a: Array) -> Array:
+    """(T, B, ...) for an array laid out like the input: batch-first, or of a single sequence, or so already."""
+    if a.ndim == 2:
+        return a[:, None]
+    return a.swapaxes(0, 1) if model.batch_first else a
+
+
+def _states(model: Network, given: Mapping[str, Array | None], batch: int, batched: bool, like: Array) -> list[Array]:
+    """States of all layers and directions or their gradients, each (L * D, B, ...); zeros where left out."""
+    result = []
+    for name, size in zip(given, model.state_sizes):  # noqa: B905
+        value, shape = given[name], (len(model.suffixes), batch, size)
+        if value is None:
+            result.append(constant(0, like, shape))
+        else:
+            check_like(name, value, shape if batched else (shape[0], size), like.dtype)
+            result.append(value.reshape(shape))
+    return result
+
+
+def _masks(model: Network, given: Array | None, input_shape: Shape, dtype: np.dtype[Any]) -> Sequence[Array]:
+    if given is None:
+        return ()
+    if model.dropout == 0:
+        raise RuntimeError("dropout_masks given, but dropout is 0")
+    features = model.num_directions * model.output_size
+    check_like("dropout_masks", given, (model.num_layers - 1, *input_shape[:-1], features), dtype)
+    return [time_major(model, mask) for mask in given]
+
+
+def constant(value: float, like: Array, shape: Shape) -> Array:
+    """``np.full_like``, which takes five times as long for small arrays."""
+    a = np.empty_like(like, order="C", shape=shape)
+    a[...] = value
+    return a
+
+
+def input_product(params: Params, suffix: str, x: Array, out: Array) -> None:
+    """x_t W_ih^T for all steps in one product, into ``out`` (T, B, rows), which has to be in C order."""
+    rows(x).dot(params["weight_ih" + suffix].T, out=rows(out))
+
+
+def weight_gradient(d_pre: Array, inputs: Array) -> Array:
+    """d_W = sum_t d_pre_t^T inputs_t, over the batch too: one product of (H, T * B) and (T * B, inputs)."""
+    d_rows, input_rows = rows(d_pre), rows(inputs)
+    gradient: Array = d_rows.T.dot(input_rows)
+    return gradient
+
+
+def bias_gradient(d_pre: Array) -> Array:
+    """d_b = sum_t d_pre_t, over the batch too; a product with ones is faster than sum() and rounds less."""
+    d_rows = rows(d_pre)
+    ones = constant(1, d_rows, (len(d_rows),))
+    gradient: Array = ones.dot(d_rows)
+    return gradient
+
+
+def input_gradient(d_pre: Array, weight_ih: Array) -> Array:
+    """d_x_t = d_pre_t W_ih, for all steps in one product."""
+    d_x: Array = rows(d_pre).dot(weight_ih)
+    return d_x.reshape(*d_pre.shape[:-1], weight_ih.shape[-1])
+
+
+def rows(a: Array) -> Array:
+    """(T, B, features) as (T * B, features)."""
+    return a.reshape(a.shape[0] * a.shape[1], a.shape[2])
+
+
+# --------------------------------------------------------------------------------------------------------- cells
+
+
+class Cell:
+    """The arguments that ``RNNCell``, ``LSTMCell`` and ``GRUCell`` share. A size of 0 is allowed, as in torch."""
+
+    gates: ClassVar[int] = 1
+
+    input_size: int
+    hidden_size: int
+    bias: bool
+
+    def __post_init__(self) -> None:
+        for name in ("input_size", "hidden_size"):
+            check_type(name, getattr(self, name), int)
+            if getattr(self, name) < 0:
+                raise RuntimeError(f"{name} must not be negative, got {getattr(self, name)}")
+        check_type("bias", self.bias, bool)
+
+    @cached_property
+    def parameter_shapes(self) -> dict[str, Shape]:
+        """Names and shapes of the parameters, in the order of torch's ``state_dict``."""
+        n_rows = self.gates * self.hidden_size
+        shapes: dict[str, Shape] = {"weight_ih": (n_rows, self.input_size), "weight_hh": (n_rows, self.hidden_size)}
+        return shapes | {"bias_ih": (n_rows,), "bias_hh": (n_rows,)} if self.bias else shapes
+
+
+def cell_arguments(
+    model: Cell, params: Params, x: Array, states: Mapping[str, Array | None]
+) -> tuple[Array, list[Array]]:
+    """A cell's arguments as a sequence of length 1: x (1, B, I), and its states (B, H), zeros for what is left out.
+
+    Raises:
+        TypeError: not an array.
+        ValueError: ``x`` or a state is neither 1-D nor 2-D.
+        IndexError: a 1-D state for a batch of as many samples, which torch takes for a wrong number of axes.
+        RuntimeError: another wrong shape or dtype.
+    """
+    dtype = check_params(params, model.parameter_shapes)
+    for name, array in {"x": x, **states}.items():
+        if array is None and name != "x":
+            continue
+        check_array(name, array)
+        assert array is not None
+        if array.ndim not in (1, 2):
+            raise ValueError(f"{type(model).__name__}: expected {name} to be 1-D or 2-D, got {array.ndim}-D")
+    if x.shape[-1] != model.input_size:
+        raise RuntimeError(f"x.shape[-1] must be input_size: expected {model.input_size}, got {x.shape[-1]}")
+    if x.dtype != dtype:
+        raise RuntimeError(f"x must have dtype {dtype} like the parameters, got {x.dtype}")
+    batched = x.ndim == 2
+    shape = (len(x) if batched else 1, model.hidden_size)
+    given = []
+    for name, state in states.items():
+        if state is None:
+            given.append(np.zeros_like(x, shape=shape))
+            continue
+        if batched and state.shape == shape[:1]:
+            raise IndexError(f"{name} must have shape {shape}, got {state.shape}")
+        check_like(name, state, shape if batched else shape[1:], dtype)
+        given.append(state.reshape(shape))
+    return x.reshape(1, shape[0], model.input_size), given
+
+
+def cell_gradient(name: str, given: Array | None, like: Array, batched: bool) -> Array:
+    """A gradient with respect to a cell's new state as (B, H), for ``like`` in that shape; zeros if left out."""
+    if given is None:
+        return np.zeros_like(like)
+    check_like(name, given, like.shape if batched else like.shape[1:], like.dtype)
+    return given.reshape(like.shape)
+
+
+def sigmoid_in_place(a: Array) -> None:
+    """1 / (1 + e^-a), written over a. Far below 0 the exponential is infinite and the result 0, as it should be."""
+    np.negative(a, out=a)
+    np.exp(a, out=a)
+    a += 1
+    np.reciprocal(a, out=a)

@@ -1,0 +1,208 @@
+"""The recurrent cells against torch's, over several steps, and what they refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from reference import rnn
+from reference.checks import Array
+from tests.reference.against_torch import assert_all_close, assert_refused, assert_same_refusal, frozen, leaf, tensor
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A cell in both libraries."""
+
+    model: Any
+    module: Any
+    torch_class: Any
+    states: tuple[str, ...]
+
+    def step(self, model: Any, params: Mapping[str, Array], x: Array, states: list[Any]) -> tuple[list[Array], Any]:
+        """The reference's new states and cache."""
+        *new, cache = self.module.cell_forward(model, params, x, *states)
+        return new, cache
+
+    def back(
+        self, model: Any, params: Mapping[str, Array], cache: Any, d_states: list[Any]
+    ) -> tuple[dict[str, Array], list[Array]]:
+        """The reference's gradients, those of the states apart."""
+        grads = self.module.cell_backward(model, params, cache, *d_states)
+        return grads, [grads.pop(f"{name}x") for name in self.states]
+
+
+KINDS = {"RNNCell": Kind(rnn.RNNCell, rnn, torch.nn.RNNCell, ("h",))}
+CONFIGURATIONS: list[tuple[str, dict[str, Any]]] = [
+    ("RNNCell", {}),
+    ("RNNCell", {"bias": False}),
+    ("RNNCell", {"nonlinearity": "relu"}),
+    ("RNNCell", {"nonlinearity": "relu", "bias": False}),
+]
+
+
+def module_of(kind: Kind, model: Any, params: Mapping[str, Array], options: dict[str, Any]) -> Any:
+    module = kind.torch_class(model.input_size, model.hidden_size, **options)
+    state = {name: tensor(value) for name, value in params.items()}
+    module.to(next(iter(state.values())).dtype).load_state_dict(state)
+    return module
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("batch", [None, 0, 1, 3])
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize(("name", "options"), CONFIGURATIONS)
+def test_three_steps_and_their_gradients_are_those_of_torch(
+    name: str, options: dict[str, Any], given: bool, batch: int | None, dtype: Any
+) -> None:
+    kind, rng = KINDS[name], np.random.default_rng(5)
+    model = kind.model(2, 4, **options)
+    lead = () if batch is None else (batch,)
+    params = {key: frozen(0.6 * rng.standard_normal(s).astype(dtype)) for key, s in model.parameter_shapes.items()}
+    x = frozen(rng.standard_normal((3, *lead, 2)).astype(dtype))
+    starts = [frozen(rng.standard_normal((*lead, 4)).astype(dtype)) for _ in kind.states] if given else []
+    upstream = [[frozen(rng.standard_normal((*lead, 4)).astype(dtype)) for _ in kind.states] for _ in x]
+
+    states: list[Any] = list(starts) or [None] * len(kind.states)
+    caches, actual = [], {}
+    for t in range(3):
+        states, cache = kind.step(model, params, x[t], states)
+        caches.append(cache)
+        actual |= {f"{state}{t}": value for state, value in zip(kind.states, states, strict=True)}
+    carried: list[Array] = [np.zeros_like(value) for value in states]
+    total = {key: np.zeros_like(value) for key, value in params.items()}
+    d_input = np.empty_like(x)
+    for t in reversed(range(3)):
+        d_states = [c + d for c, d in zip(carried, upstream[t], strict=True)]
+        grads, carried = kind.back(model, params, caches[t], d_states)
+        d_input[t] = grads.pop("input")
+        total = {key: total[key] + grads[key] for key in total}
+    actual |= (
+        total | {"input": d_input} | ({f"{s}x": c for s, c in zip(kind.states, carried, strict=True)} if given else {})
+    )
+
+    module, x_leaf, leaves = module_of(kind, model, params, options), leaf(x), [leaf(value) for value in starts]
+    state: Any = None if not given else leaves[0] if len(leaves) == 1 else tuple(leaves)
+    expected, outputs = {}, []
+    for t in range(3):
+        state = module(x_leaf[t], state)
+        both = [state] if isinstance(state, torch.Tensor) else list(state)
+        outputs += both
+        expected |= {f"{s}{t}": value for s, value in zip(kind.states, both, strict=True)}
+    torch.autograd.backward(outputs, [tensor(d) for step in upstream for d in step])
+    expected |= {key: value.grad for key, value in module.named_parameters()} | {"input": x_leaf.grad}
+    expected |= {f"{s}x": value.grad for s, value in zip(kind.states, leaves, strict=False)}
+    assert_all_close(actual, expected, tolerance=1e-13 if dtype == np.float64 else 1e-5)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_size_of_zero_is_allowed_as_in_torch(name: str) -> None:
+    kind = KINDS[name]
+    for sizes in ((0, 3), (2, 0)):
+        model = kind.model(*sizes)
+        params = {key: np.zeros(shape) for key, shape in model.parameter_shapes.items()}
+        states, cache = kind.step(model, params, np.ones((5, sizes[0])), [None] * len(kind.states))
+        expected = module_of(kind, model, params, {})(torch.ones(5, sizes[0], dtype=torch.float64))
+        expected = [expected] if isinstance(expected, torch.Tensor) else expected
+        for state, value in zip(states, expected, strict=True):
+            assert state.shape == tuple(value.shape)
+        grads, _ = kind.back(model, params, cache, [np.ones_like(state) for state in states])
+        assert {key: value.shape for key, value in grads.items()} == model.parameter_shapes | {"input": (5, sizes[0])}
+
+
+# ------------------------------------------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize(
+    ("options", "mentions"),
+    [
+        ({"input_size": -1}, "negative"),
+        ({"hidden_size": -2}, "negative"),
+        ({"input_size": 2.0}, "int"),
+        ({"input_size": "2"}, "int"),
+        ({"hidden_size": 3.0}, "int"),
+        ({"hidden_size": None}, "int"),
+    ],
+)
+def test_wrong_sizes(name: str, options: dict[str, Any], mentions: str) -> None:
+    arguments: dict[str, Any] = {"input_size": 2, "hidden_size": 3} | options
+    kind = KINDS[name]
+    assert_same_refusal(lambda: kind.torch_class(**arguments), lambda: kind.model(**arguments), mentions)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_bias_that_is_no_bool_is_refused(name: str) -> None:
+    """torch takes whatever is true; here it is taken for a mistake."""
+    assert_refused(lambda: KINDS[name].model(2, 3, bias=1), TypeError, "bool")
+
+
+def zeros(*shape: int, dtype: Any = np.float64) -> Array:
+    return np.zeros(shape, dtype)
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize(
+    ("x", "hx", "mentions"),
+    [
+        (zeros(), None, "1-D or 2-D"),
+        (zeros(1, 5, 2), None, "1-D or 2-D"),
+        (zeros(5, 3), None, "expected 2"),
+        (zeros(3), None, "expected 2"),
+        (zeros(5, 2, dtype=np.float32), None, "float64"),
+        (zeros(5, 2, dtype=np.int64), None, "float64"),
+        (zeros(2, dtype=np.float32), None, "float64"),
+        (zeros(5, 2), zeros(5, 4), "(5, 3)"),
+        (zeros(5, 2), zeros(4, 3), "(5, 3)"),
+        (zeros(5, 2), zeros(1, 3), "(5, 3)"),
+        (zeros(5, 2), zeros(3), "(5, 3)"),
+        (zeros(5, 2), zeros(5), "(5, 3)"),
+        (zeros(2), zeros(1, 3), "(3,)"),
+        (zeros(2), zeros(5, 3), "(3,)"),
+        (zeros(2), zeros(4), "(3,)"),
+        (zeros(2), zeros(), "1-D or 2-D"),
+        (zeros(5, 2), zeros(1, 5, 3), "1-D or 2-D"),
+        (zeros(5, 3), zeros(5, 1, 4), "1-D or 2-D"),
+        (zeros(5, 2), zeros(5, 3, dtype=np.float32), "float64"),
+        ([0.0, 0.0], None, "array"),
+        (None, None, "array"),
+        (zeros(5, 2), [[0.0]], "array"),
+    ],
+)
+def test_wrong_inputs(name: str, x: Any, hx: Any, mentions: str) -> None:
+    kind = KINDS[name]
+    model = kind.model(2, 3)
+    params = {key: zeros(*shape) for key, shape in model.parameter_shapes.items()}
+    module, count = module_of(kind, model, params, {}), len(kind.states)
+    state = None if hx is None else tensor(hx) if count == 1 else (tensor(hx),) * count
+    assert_same_refusal(lambda: module(tensor(x), state), lambda: kind.step(model, params, x, [hx] * count), mentions)
+
+
+def test_an_unknown_nonlinearity_is_refused_when_the_cell_runs() -> None:
+    model, module = rnn.RNNCell(2, 3, nonlinearity="sigmoid"), torch.nn.RNNCell(2, 3, nonlinearity="sigmoid").double()
+    params = {key: zeros(*shape) for key, shape in model.parameter_shapes.items()}
+    assert_same_refusal(
+        lambda: module(tensor(zeros(5, 2))), lambda: rnn.cell_forward(model, params, zeros(5, 2)), "'tanh' or 'relu'"
+    )
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_wrong_upstream_gradients(name: str) -> None:
+    kind = KINDS[name]
+    model = kind.model(2, 3)
+    params = {key: zeros(*shape) for key, shape in model.parameter_shapes.items()}
+    states, cache = kind.step(model, params, zeros(5, 2), [None] * len(kind.states))
+    outputs = module_of(kind, model, params, {})(tensor(zeros(5, 2)))
+    h = outputs if isinstance(outputs, torch.Tensor) else outputs[0]
+    for wrong in (zeros(5, 2), zeros(3), zeros(1, 5, 3)):
+        d_states = [wrong, *(np.zeros_like(state) for state in states[1:])]
+        assert_same_refusal(
+            lambda wrong=wrong: torch.autograd.backward([h], [tensor(wrong)]),  # type: ignore[misc]
+            lambda d=d_states: kind.back(model, params, cache, d),  # type: ignore[misc]
+            "(5, 3)",
+        )
