@@ -80,7 +80,7 @@ def _sources() -> str:
     """A hash of all that a simulation depends on but the case."""
     digest = hashlib.sha256(f"{np.__version__} {platform.machine()}".encode())
     own = Path(conformance.__file__).parent
-    files = [*Path(reference.__file__).parent.glob("*.py"), own / "noise.py", own / "tolerance.py", own / "case.py"]
+    files = [*Path(reference.__file__).parent.rglob("*.py"), own / "noise.py", own / "tolerance.py", own / "case.py"]
     for path in sorted([*files, own / "adapters" / "reference.py"]):
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -1,0 +1,27 @@
+"""Optimizers, as ``torch.optim`` computes them.
+
+base.py      what all share, never the mathematics: ``init`` and ``step``
+sgd.py       SGD
+adaptive.py  Adagrad, RMSprop
+adam.py      Adam, AdamW
+
+Each is a frozen dataclass of torch's arguments with two functions:
+
+    state = optimizer.init(params)
+    params, state = optimizer.step(params, grads, state)
+
+``params`` and ``grads`` map names to arrays, ``state`` maps the same names to what torch keeps per parameter
+under torch's own keys. ``dataclasses.replace(optimizer, lr=...)`` changes a rate between steps. A parameter
+without an entry in ``grads`` is left alone in that step, its state too, as torch does with a gradient of None.
+An algorithm is its ``first_state`` and its ``update``, which reads like the pseudocode in torch's
+documentation; all formulas are element-wise.
+
+The symbols of that pseudocode: theta = param, g = grad, gamma = lr, lambda = weight_decay, mu = momentum.
+"""
+
+from reference.optim.adam import Adam, AdamW
+from reference.optim.adaptive import Adagrad, RMSprop
+from reference.optim.base import BLOCK, Optimizer, ParamState, State
+from reference.optim.sgd import SGD
+
+__all__ = ["BLOCK", "SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "ParamState", "RMSprop", "State"]
