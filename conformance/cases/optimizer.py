@@ -29,6 +29,18 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "AdamW": {
         "lr": 1e-3, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 1e-2, "amsgrad": False, "maximize": False,
     },
+    "ASGD": {"lr": 1e-2, "lambd": 1e-4, "alpha": 0.75, "t0": 1e6, "weight_decay": 0, "maximize": False},
+    "Adadelta": {"lr": 1.0, "rho": 0.9, "eps": 1e-6, "weight_decay": 0, "maximize": False},
+    "Rprop": {"lr": 1e-2, "etas": [0.5, 1.2], "step_sizes": [1e-6, 50], "maximize": False},
+    "Adamax": {"lr": 2e-3, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0, "maximize": False},
+    "NAdam": {
+        "lr": 2e-3, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0, "momentum_decay": 4e-3,
+        "decoupled_weight_decay": False, "maximize": False,
+    },
+    "RAdam": {
+        "lr": 1e-3, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0, "decoupled_weight_decay": False,
+        "maximize": False,
+    },
 }  # fmt: skip
 """torch's arguments and defaults; execution options (foreach, fused, ...) are not arguments of an algorithm"""
 
@@ -83,6 +95,57 @@ OPTIONS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("weight_decay", {"weight_decay": 0.1, "lr": 0.1}),
         ("amsgrad", {"amsgrad": True, "lr": 0.1, "betas": [0.9, 0.9]}),
         ("maximize", {"maximize": True}),
+    ],
+    "ASGD": [
+        ("lr", {"lr": 0.1}),
+        ("lambd", {"lambd": 0.1}),
+        ("alpha", {"lambd": 1.0, "lr": 0.1, "alpha": 0.3}),
+        ("t0", {"t0": 3}),
+        ("weight_decay", {"weight_decay": 0.1}),
+        ("maximize", {"maximize": True}),
+        ("maximize-weight_decay-lambd", {"maximize": True, "weight_decay": 0.1, "lambd": 0.1, "t0": 1}),
+    ],
+    "Adadelta": [
+        ("lr", {"lr": 0.1}),
+        ("rho", {"rho": 0.5}),
+        ("eps", {"eps": 1e-3}),
+        ("weight_decay", {"weight_decay": 0.1}),
+        ("maximize", {"maximize": True}),
+        ("maximize-weight_decay", {"maximize": True, "weight_decay": 0.1}),
+    ],
+    "Rprop": [
+        ("lr", {"lr": 0.1}),
+        ("etas", {"etas": [0.3, 1.7]}),
+        ("step_sizes", {"step_sizes": [4e-3, 3e-2]}),
+        ("maximize", {"maximize": True}),
+        ("maximize-etas-step_sizes", {"maximize": True, "etas": [0.3, 1.7], "step_sizes": [1e-3, 5e-2]}),
+    ],
+    "Adamax": [
+        ("lr", {"lr": 0.1}),
+        ("betas", {"betas": [0.8, 0.95]}),
+        ("eps", {"eps": 1e-3}),
+        ("weight_decay", {"weight_decay": 0.1}),
+        ("maximize", {"maximize": True}),
+        ("maximize-weight_decay", {"maximize": True, "weight_decay": 0.1}),
+    ],
+    "NAdam": [
+        ("lr", {"lr": 0.1}),
+        ("betas", {"betas": [0.8, 0.95]}),
+        ("eps", {"eps": 1e-3}),
+        ("momentum_decay", {"momentum_decay": 0.5}),
+        ("weight_decay", {"weight_decay": 0.1}),
+        ("decoupled_weight_decay", {"weight_decay": 0.1, "decoupled_weight_decay": True}),
+        ("maximize", {"maximize": True}),
+        ("maximize-weight_decay", {"maximize": True, "weight_decay": 0.1}),
+    ],
+    "RAdam": [
+        ("lr", {"lr": 0.1}),
+        ("betas", {"betas": [0.8, 0.95]}),
+        ("eps", {"eps": 1e-3}),
+        ("weight_decay", {"weight_decay": 0.1}),
+        ("decoupled_weight_decay", {"weight_decay": 0.1, "decoupled_weight_decay": True}),
+        ("maximize", {"maximize": True}),
+        ("maximize-weight_decay", {"maximize": True, "weight_decay": 0.1}),
     ],
 }
 

@@ -3,9 +3,11 @@
 patching.py     how a divergence changes the running reference
 recurrent.py    the Elman RNN
 notebook.py     a learner's notebook as written: its own mistakes, and which of the others it makes
-optimizers.py   what all optimizers share, SGD; like the next two, with other frameworks' dialects
-adaptive.py     Adagrad and RMSprop
+optimizers.py   what all optimizers share, SGD; like the next four, with other frameworks' dialects
+averaged.py     ASGD
+adaptive.py     Adagrad, RMSprop, Adadelta and Rprop
 adam.py         Adam and AdamW
+adam_kin.py     Adamax, NAdam and RAdam
 layers.py       the linear layer
 activations.py  tanh, relu, sigmoid, softmax
 losses.py       mean squared error and cross-entropy
@@ -21,7 +23,9 @@ from functools import cache
 from conformance.divergences import (
     activations,
     adam,
+    adam_kin,
     adaptive,
+    averaged,
     initializers,
     layers,
     losses,
@@ -38,7 +42,19 @@ __all__ = ["Divergence", "applied", "by_id", "catalogue"]
 @cache
 def catalogue() -> tuple[Divergence, ...]:
     """Every known divergence."""
-    modules = (recurrent, notebook, optimizers, adaptive, adam, layers, activations, losses, initializers)
+    modules = (
+        recurrent,
+        notebook,
+        optimizers,
+        averaged,
+        adaptive,
+        adam,
+        adam_kin,
+        layers,
+        activations,
+        losses,
+        initializers,
+    )
     return tuple(divergence for module in modules for divergence in module.DIVERGENCES)
 
 

@@ -1,4 +1,4 @@
-"""Mistakes in Adagrad and RMSprop, and other frameworks' dialects of them."""
+"""Mistakes in Adagrad, RMSprop, Adadelta and Rprop, and other frameworks' dialects of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from conformance.divergences.patching import Patch
 
 ADAGRAD = "Adagrad.update"
 RMSPROP = "RMSprop.update"
+ADADELTA = "Adadelta.update"
+RPROP = "Rprop.update"
+
+DELTA = 'np.sqrt(state["acc_delta"] + eps) / np.sqrt(square_avg + eps) * grad'
+SIGN = "np.where(grad > 0, 1.0, np.where(grad < 0, -1.0, 0.0))"
 
 DIVERGENCES: tuple[Divergence, ...] = (
     # ------------------------------------------------------------------------------------------------- Adagrad
@@ -224,6 +229,233 @@ DIVERGENCES: tuple[Divergence, ...] = (
             Patch("optim.adaptive", "self.weight_decay * param", f"{float32('self.weight_decay')} * param", RMSPROP),
             Patch("optim.adaptive", "self.momentum * state", f"{float32('self.momentum')} * state", RMSPROP),
             Patch("optim.adaptive", "self.lr * direction", f"{float32('self.lr')} * direction", RMSPROP),
+        ),
+        seen_in=("Paddle", "MLX", "ONNX attributes"),
+    ),
+    # ------------------------------------------------------------------------------------------------ Adadelta
+    Divergence(
+        "adadelta-rho-0.95",
+        "with Adadelta's rho 0.95 by default",
+        "torch's default is 0.9.",
+        (other_default(ADADELTA, "rho", "0.9", "0.95"),),
+        seen_in=("Keras", "Paddle"),
+    ),
+    Divergence(
+        "adadelta-epsilon-1e-7",
+        "with Adadelta's epsilon 1e-7 by default",
+        "torch's default is 1e-6: the first step is a third of torch's.",
+        (other_default(ADADELTA, "eps", "1e-6", "1e-7"),),
+        seen_in=("Keras",),
+    ),
+    Divergence(
+        "adadelta-epsilon-outside-roots",
+        "with Adadelta's epsilon outside both roots",
+        "sqrt(u) + eps over sqrt(v) + eps: the first step is a thousandth of torch's.",
+        (
+            Patch(
+                "optim.adaptive",
+                DELTA,
+                '(np.sqrt(state["acc_delta"]) + eps) / (np.sqrt(square_avg) + eps) * grad',
+                ADADELTA,
+            ),
+        ),
+    ),
+    Divergence(
+        "adadelta-without-epsilon-in-the-numerator",
+        "without epsilon in Adadelta's numerator",
+        "sqrt(u) with u = 0 at the start: nothing ever moves.",
+        (Patch("optim.adaptive", 'state["acc_delta"] + eps', 'state["acc_delta"]', ADADELTA),),
+    ),
+    Divergence(
+        "adadelta-without-numerator",
+        "with 1 in place of Adadelta's numerator",
+        "RMSprop: the step has no longer the units of the parameter.",
+        (Patch("optim.adaptive", 'np.sqrt(state["acc_delta"] + eps) /', "1 /", ADADELTA),),
+    ),
+    Divergence(
+        "adadelta-updates-from-gradients",
+        "with the gradient's square in place of the step's in Adadelta's second average",
+        "u averages d^2; with g^2 numerator and denominator are alike, and every step is g itself.",
+        (Patch("optim.adaptive", "(1 - rho) * delta * delta", "(1 - rho) * grad * grad", ADADELTA),),
+    ),
+    Divergence(
+        "adadelta-updates-with-rate",
+        "with the learning rate inside Adadelta's average of steps",
+        "u averages (lr d)^2: torch averages what the step is before lr.",
+        (Patch("optim.adaptive", "(1 - rho) * delta * delta", "(1 - rho) * (self.lr * delta) ** 2", ADADELTA),),
+    ),
+    Divergence(
+        "adadelta-square-of-the-step-before",
+        "with Adadelta's step divided by the average before this gradient",
+        "Two lines in the wrong order: the first step divides by sqrt(eps) alone.",
+        (Patch("optim.adaptive", "np.sqrt(square_avg + eps)", 'np.sqrt(state["square_avg"] + eps)', ADADELTA),),
+    ),
+    Divergence(
+        "adadelta-squares-summed",
+        "with g^2 in place of (1 - rho) g^2 in Adadelta",
+        "Half of the exponential average is forgotten.",
+        (Patch("optim.adaptive", "(1 - rho) * grad * grad", "grad * grad", ADADELTA),),
+    ),
+    Divergence(
+        "adadelta-rho-swapped",
+        "with rho and 1 - rho swapped in Adadelta",
+        "Both averages nearly equal the last square.",
+        (
+            Patch(
+                "optim.adaptive",
+                'rho * state["square_avg"] + (1 - rho)',
+                '(1 - rho) * state["square_avg"] + rho',
+                ADADELTA,
+            ),
+            Patch(
+                "optim.adaptive",
+                'rho * state["acc_delta"] + (1 - rho)',
+                '(1 - rho) * state["acc_delta"] + rho',
+                ADADELTA,
+            ),
+        ),
+    ),
+    Divergence(
+        "adadelta-rate-ignored",
+        "without Adadelta's learning rate",
+        "The paper has none, and torch's default is 1: only another rate shows it.",
+        (Patch("optim.adaptive", "self.lr * delta", "delta", ADADELTA),),
+        seen_in=("the paper",),
+    ),
+    *shared_by_all("Adadelta"),
+    Divergence(
+        "adadelta-options-in-float32",
+        "with Adadelta's options rounded to float32",
+        FLOAT32_NOTE,
+        (
+            Patch(
+                "optim.adaptive",
+                "rho, eps = self.rho, self.eps",
+                f"rho, eps = {float32('self.rho')}, {float32('self.eps')}",
+                ADADELTA,
+            ),
+            Patch("optim.adaptive", "self.weight_decay * param", f"{float32('self.weight_decay')} * param", ADADELTA),
+            Patch("optim.adaptive", "self.lr * delta", f"{float32('self.lr')} * delta", ADADELTA),
+        ),
+        seen_in=("Paddle", "MLX", "ONNX attributes"),
+    ),
+    # --------------------------------------------------------------------------------------------------- Rprop
+    Divergence(
+        "rprop-stale-gradient",
+        "with the previous gradient's sign in Rprop's step",
+        "The step is one gradient late, and the first one is 0.",
+        (
+            Patch(
+                "optim.adaptive",
+                SIGN,
+                'np.where(state["prev"] > 0, 1.0, np.where(state["prev"] < 0, -1.0, 0.0))',
+                RPROP,
+            ),
+        ),
+        seen_in=("optax, a bug",),
+    ),
+    Divergence(
+        "rprop-turn-not-forgotten",
+        "with Rprop keeping and following a gradient whose sign turned",
+        "torch sets it to 0: nothing moves in that step, and the next one neither grows nor shrinks.",
+        (Patch("optim.adaptive", "grad = np.where(turned, 0, grad)", "grad = grad", RPROP),),
+        seen_in=("plain Rprop, before Igel and Hüsken",),
+    ),
+    Divergence(
+        "rprop-moves-where-the-sign-turned",
+        "with Rprop moving where the sign turned, by the smaller step",
+        "The gradient is forgotten for the next comparison only.",
+        (
+            Patch("optim.adaptive", "grad = np.where(turned, 0, grad)", "kept = np.where(turned, 0, grad)", RPROP),
+            Patch("optim.adaptive", '"prev": grad', '"prev": kept', RPROP),
+        ),
+    ),
+    Divergence(
+        "rprop-turn-remembered",
+        "with Rprop comparing with a gradient whose sign turned",
+        "Nothing moves where the sign turned, but the next step grows or shrinks all the same.",
+        (
+            Patch(
+                "optim.adaptive", "        turned = agreement < 0", "        given, turned = grad, agreement < 0", RPROP
+            ),
+            Patch("optim.adaptive", '"prev": grad', '"prev": given', RPROP),
+        ),
+    ),
+    Divergence(
+        "rprop-grows-without-agreement",
+        "with Rprop's step growing where the product of gradients is 0",
+        ">= in place of >: the first step, and every one after a turn, is eta_plus too large.",
+        (Patch("optim.adaptive", "agreement > 0", "agreement >= 0", RPROP),),
+    ),
+    Divergence(
+        "rprop-etas-swapped",
+        "with eta_minus and eta_plus swapped in Rprop",
+        "Steps grow where the sign turned and shrink where it did not.",
+        (Patch("optim.adaptive", "(eta_minus, eta_plus),", "(eta_plus, eta_minus),", RPROP),),
+    ),
+    Divergence(
+        "rprop-step-not-bounded-below",
+        "without the smallest step size in Rprop",
+        "The option is accepted and does nothing.",
+        (
+            Patch(
+                "optim.adaptive", 'np.maximum(eta * state["step_size"], smallest)', '(eta * state["step_size"])', RPROP
+            ),
+        ),
+    ),
+    Divergence(
+        "rprop-step-not-bounded-above",
+        "without the largest step size in Rprop",
+        "The option is accepted and does nothing.",
+        (Patch("optim.adaptive", "largest)\n", "np.inf)\n", RPROP),),
+    ),
+    Divergence(
+        "rprop-moves-by-the-gradient",
+        "with the gradient itself in place of its sign in Rprop's step",
+        "Rprop is there to be rid of the gradient's size.",
+        (Patch("optim.adaptive", "sign * step_size", "grad * step_size", RPROP),),
+    ),
+    Divergence(
+        "rprop-old-step-size",
+        "with Rprop's step size from before its adaptation",
+        "Two lines in the wrong order: growth and shrinking come one step late.",
+        (Patch("optim.adaptive", "sign * step_size", 'sign * state["step_size"]', RPROP),),
+    ),
+    Divergence(
+        "rprop-rate-multiplies-every-step",
+        "with Rprop's step sizes starting at 1 and multiplied by the learning rate",
+        "lr is the first step's size and has no effect afterwards: as a factor it also scales the bounds, and a change "
+        "in mid-run acts.",
+        (
+            Patch("optim.adaptive", "np.full_like(param, self.lr)", "np.ones_like(param)", "Rprop.first_state"),
+            Patch("optim.adaptive", "sign * step_size", "self.lr * sign * step_size", RPROP),
+        ),
+    ),
+    Divergence(
+        "rprop-maximize-ignored",
+        "with Rprop minimizing whatever maximize says",
+        "The option is accepted and does nothing.",
+        (Patch("optim.adaptive", "grad = -grad", "grad = grad", RPROP),),
+    ),
+    Divergence(
+        "rprop-options-in-float32",
+        "with Rprop's options rounded to float32",
+        FLOAT32_NOTE,
+        (
+            Patch(
+                "optim.adaptive",
+                "np.full_like(param, self.lr)",
+                f"np.full_like(param, {float32('self.lr')})",
+                "Rprop.first_state",
+            ),
+            Patch(
+                "optim.adaptive",
+                "        agreement =",
+                "        eta_minus, eta_plus, smallest, largest = map("
+                "lambda value: float(np.float32(value)), (eta_minus, eta_plus, smallest, largest))\n"
+                "        agreement =",
+                RPROP,
+            ),
         ),
         seen_in=("Paddle", "MLX", "ONNX attributes"),
     ),

@@ -1,9 +1,9 @@
 """Optimizers, as ``torch.optim`` computes them.
 
 base.py      what all share, never the mathematics: ``init`` and ``step``
-sgd.py       SGD
-adaptive.py  Adagrad, RMSprop
-adam.py      Adam, AdamW
+sgd.py       SGD, ASGD
+adaptive.py  Adagrad, RMSprop, Adadelta, Rprop
+adam.py      Adam, AdamW, Adamax, NAdam, RAdam
 
 Each is a frozen dataclass of torch's arguments with two functions:
 
@@ -19,9 +19,25 @@ documentation; all formulas are element-wise.
 The symbols of that pseudocode: theta = param, g = grad, gamma = lr, lambda = weight_decay, mu = momentum.
 """
 
-from reference.optim.adam import Adam, AdamW
-from reference.optim.adaptive import Adagrad, RMSprop
+from reference.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
+from reference.optim.adaptive import Adadelta, Adagrad, RMSprop, Rprop
 from reference.optim.base import BLOCK, Optimizer, ParamState, State
-from reference.optim.sgd import SGD
+from reference.optim.sgd import ASGD, SGD
 
-__all__ = ["BLOCK", "SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "ParamState", "RMSprop", "State"]
+__all__ = [
+    "ASGD",
+    "BLOCK",
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "NAdam",
+    "Optimizer",
+    "ParamState",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+    "State",
+]

@@ -152,6 +152,14 @@ def check_at_least_zero(**values: float) -> None:
             raise ValueError(f"Invalid {name.replace('_', ' ')} value: {value}, expected at least 0")
 
 
+def check_betas(betas: tuple[float, float]) -> None:
+    if len(betas) != 2:
+        raise ValueError(f"betas must be two numbers, got {betas}")
+    for index, beta in enumerate(betas):
+        if not 0.0 <= beta < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {index}: {beta}, expected in [0, 1)")
+
+
 def count(step: Array) -> Array:
     """The next step number; torch keeps it as a float32 scalar whatever the parameters' dtype."""
     return np.array(float(step) + 1, dtype=np.float32)

@@ -203,7 +203,8 @@ OPTIMIZERS = sorted(optimizer.DEFAULTS)
 @pytest.mark.parametrize("algorithm", OPTIMIZERS)
 def test_an_optimizers_defaults_are_torchs(algorithm: str) -> None:
     arguments = _arguments(getattr(torch.optim, algorithm))
-    arguments.pop("decoupled_weight_decay", None)  # torch's name for Adam being AdamW
+    if algorithm in ("Adam", "AdamW"):
+        arguments.pop("decoupled_weight_decay", None)  # torch's name for Adam being AdamW
     defaults = {key: tuple(v) if isinstance(v, list) else v for key, v in optimizer.DEFAULTS[algorithm].items()}
     assert defaults == arguments
 
@@ -339,7 +340,9 @@ def test_every_option_of_every_optimizer_has_a_case_named_after_it() -> None:
 )
 def test_what_an_optimizers_name_says_changes_torchs_parameters(case: Case, option: str, flip: dict[str, Any]) -> None:
     assert case.config[option] != flip[option]
-    assert not _same(run_torch(case), run_torch(_with(case, **flip)), r"step\d+\.param\..*")
+    # ASGD's t0 decides what is averaged, and the average stands beside the parameters
+    moved = r"step\d+\.state\..*\.ax" if option == "t0" else r"step\d+\.param\..*"
+    assert not _same(run_torch(case), run_torch(_with(case, **flip)), moved)
 
 
 @pytest.mark.parametrize("algorithm", OPTIMIZERS)
@@ -350,7 +353,8 @@ def test_changing_rates_and_missing_gradients_matter(algorithm: str) -> None:
     )
     before, after = r"step[123]\.param\..*", r"step[45678]\.param\..*"
     assert _same(run_torch(changing), run_torch(constant), before) == ("step4.lr" in changing)
-    assert not _same(run_torch(changing), run_torch(constant), after)
+    # Rprop starts from the rate and never looks at it again: that is what its case is there to show
+    assert _same(run_torch(changing), run_torch(constant), after) == (algorithm == "Rprop")
 
     missing = case_of(f"core/optimizer/{algorithm}-missing-gradients/float64")
     zeros = {"step4.grad.bias": np.zeros(4), "step3.grad.weight": np.zeros((5, 3))}

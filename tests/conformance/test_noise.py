@@ -28,6 +28,9 @@ EXACT = {
         r"step2\.state\.bias\.momentum_buffer",
         "the bias' first gradient",
     ),
+    r"optimizer/ASGD-.*": (r".*\.(eta|mu)", "rounded to float32, where this noise is not felt"),
+    r"optimizer/NAdam-.*": (r".*\.mu_product", "rounded to float32, where this noise is not felt"),
+    r"optimizer/Rprop-.*": (r".*\.prev", "a gradient, or 0"),
 }
 """arrays that rounding cannot reach, by case and name, and why"""
 
