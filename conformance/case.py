@@ -15,7 +15,17 @@ Array = NDArray[Any]
 Level = Literal["quick", "standard"]
 
 DTYPES = ("float64", "float32")
-FAMILIES = ("rnn", "linear", "activation", "loss", "initializer", "optimizer", "training", "notebook")
+FAMILIES = (
+    "rnn",
+    "linear",
+    "activation",
+    "loss",
+    "initializer",
+    "optimizer",
+    "optimizer_sparse",
+    "training",
+    "notebook",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +75,14 @@ class Case(Mapping[str, Array]):
         return {name.removeprefix(prefix): self[name] for name in self.arrays if name.startswith(prefix)}
 
     def astype(self, dtype: np.dtype[Any]) -> Case:
-        """The same case with its numbers in another float dtype; widening changes no value."""
-        return replace(self, arrays=cast(self.arrays, dtype), dtype=dtype)
+        """The same case with its numbers in another float dtype; widening changes no value.
+
+        A constant that an algorithm takes from the dtype stays the one of this case.
+        """
+        config = self.config
+        if config.get("algorithm") == "Adafactor" and config["eps"][0] is None:
+            config = {**config, "eps": [float(np.finfo(self.dtype).eps), config["eps"][1]]}
+        return replace(self, config=config, arrays=cast(self.arrays, dtype), dtype=dtype)
 
     def with_arrays(self, change: Callable[[Array], Array]) -> Case:
         """The same case with every array of floats replaced by ``change`` of it."""

@@ -100,6 +100,25 @@ def optimizer(case: Case) -> Trace:
     return trace
 
 
+def optimizer_sparse(case: Case) -> Trace:
+    algorithm = make_optimizer(case.config)
+    params = case.params()
+    state: Any = algorithm.init(params)
+    trace: Trace = {}
+    for k in range(1, case.steps + 1):
+        if f"step{k}.lr" in case:
+            algorithm = replace(algorithm, lr=float(case[f"step{k}.lr"]))  # type: ignore[call-arg]
+        prefix = f"step{k}.grad."
+        grads = {
+            name: optim.SparseGradient(case[f"{prefix}{name}.rows"], case[f"{prefix}{name}.values"])
+            for name in params
+            if f"{prefix}{name}.rows" in case
+        }
+        params, state = algorithm.step(params, grads, state)
+        trace |= step_trace(k, params, state)
+    return trace
+
+
 def training(case: Case) -> Trace:
     config = case.config
     model, readout = elman.RNN(**config["rnn"]), linear_layer.Linear(**config["linear"])

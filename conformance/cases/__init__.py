@@ -12,9 +12,20 @@ from fnmatch import fnmatchcase
 from functools import cache
 
 from conformance.case import Case, Level
-from conformance.cases import activation, documented, initializer, linear, loss, notebook, optimizer, rnn, training
+from conformance.cases import (
+    activation,
+    documented,
+    initializer,
+    linear,
+    loss,
+    notebook,
+    optimizer,
+    optimizer_sparse,
+    rnn,
+    training,
+)
 
-MODULES = (documented, rnn, linear, activation, loss, initializer, optimizer, training, notebook)
+MODULES = (documented, rnn, linear, activation, loss, initializer, optimizer, optimizer_sparse, training, notebook)
 
 ALIASES = {"documented/three-step": "documented/*/three-step*"}
 

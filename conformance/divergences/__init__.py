@@ -3,11 +3,13 @@
 patching.py     how a divergence changes the running reference
 recurrent.py    the Elman RNN
 notebook.py     a learner's notebook as written: its own mistakes, and which of the others it makes
-optimizers.py   what all optimizers share, SGD; like the next four, with other frameworks' dialects
+optimizers.py   what all optimizers share, SGD; like the next six, with other frameworks' dialects
 averaged.py     ASGD
 adaptive.py     Adagrad, RMSprop, Adadelta and Rprop
 adam.py         Adam and AdamW
 adam_kin.py     Adamax, NAdam and RAdam
+sparse.py       SparseAdam
+matrices.py     Adafactor and Muon
 layers.py       the linear layer
 activations.py  tanh, relu, sigmoid, softmax
 losses.py       mean squared error and cross-entropy
@@ -29,10 +31,12 @@ from conformance.divergences import (
     initializers,
     layers,
     losses,
+    matrices,
     notebook,
     optimizers,
     patching,
     recurrent,
+    sparse,
 )
 from conformance.divergences.divergence import Divergence
 
@@ -50,6 +54,8 @@ def catalogue() -> tuple[Divergence, ...]:
         adaptive,
         adam,
         adam_kin,
+        sparse,
+        matrices,
         layers,
         activations,
         losses,

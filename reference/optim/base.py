@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -17,9 +17,21 @@ BLOCK = 1 << 17
 """elements that an update works on at a time, so that the intermediate arrays of large parameters stay in the cache"""
 
 
+class SparseGradient(NamedTuple):
+    """Some rows of a parameter's gradient, all others being 0; a row that comes twice counts with the sum."""
+
+    rows: Array
+    """int64, (n,): indices along the parameter's first axis"""
+    values: Array
+    """(n, ...): the gradient of each of these rows"""
+
+
 @dataclass(frozen=True)
 class Optimizer:
     """What all algorithms share: walking over the parameters, never the mathematics."""
+
+    elementwise: ClassVar[bool] = True
+    """whether an element's update depends on that element only: then large parameters are updated in blocks"""
 
     def init(self, params: Params) -> dict[str, ParamState]:
         """The state before the first step. torch creates most of it in a parameter's first step: empty here."""
@@ -33,14 +45,20 @@ class Optimizer:
         """The state that a parameter's first update starts from."""
         return self.initial_state(param)
 
-    def update(self, param: Array, grad: Array, state: ParamState) -> tuple[Array, ParamState]:
-        """One step of one parameter: its new value and its new state, element by element."""
+    def update(self, param: Array, grad: Any, state: ParamState) -> tuple[Array, ParamState]:
+        """One step of one parameter: its new value and its new state."""
         raise NotImplementedError
+
+    def check_gradient(self, name: str, param: Array, grad: Any) -> None:
+        """Raise unless the gradient belongs to the parameter."""
+        if isinstance(grad, SparseGradient):
+            raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
+        check_like(f"gradient of {name}", grad, param.shape, param.dtype)
 
     def step(
         self,
         params: Params,
-        grads: Params,
+        grads: Mapping[str, Array | SparseGradient],
         state: State,
         out: tuple[Mapping[str, Array], Mapping[str, Mapping[str, Array]]] | None = None,
     ) -> tuple[dict[str, Array], dict[str, ParamState]]:
@@ -59,7 +77,7 @@ class Optimizer:
             RuntimeError: a gradient's or an ``out`` array's shape or dtype is not its parameter's.
             KeyError: a gradient or a state for a parameter that does not exist, or no state for one that does.
         """
-        _check(params, grads, state)
+        self._check(params, grads, state)
         new_params: dict[str, Array] = {}
         new_state: dict[str, ParamState] = {}
         for name, param in params.items():
@@ -67,7 +85,7 @@ class Optimizer:
             out_param, out_state = _NOWHERE if out is None else (out[0].get(name), out[1][name])
             if grad is not None:
                 before = entries or self.first_state(param)
-                if param.size <= BLOCK:
+                if param.size <= BLOCK or not self.elementwise:
                     param, entries = self._update_whole(param, grad, before)
                 else:
                     param, entries = self._update_in_blocks(param, grad, before, out_param, out_state)
@@ -77,7 +95,7 @@ class Optimizer:
             new_params[name], new_state[name] = param, entries
         return new_params, new_state
 
-    def _update_whole(self, param: Array, grad: Array, state: ParamState) -> tuple[Array, ParamState]:
+    def _update_whole(self, param: Array, grad: Any, state: ParamState) -> tuple[Array, ParamState]:
         new_param, new_state = self.update(param, grad, state)
         if param.ndim:
             return new_param, new_state
@@ -85,7 +103,7 @@ class Optimizer:
         return np.asanyarray(new_param), {key: np.asanyarray(value) for key, value in new_state.items()}
 
     def _update_in_blocks(
-        self, param: Array, grad: Array, state: ParamState, out_param: Array | None, out_state: Mapping[str, Array]
+        self, param: Array, grad: Any, state: ParamState, out_param: Array | None, out_state: Mapping[str, Array]
     ) -> tuple[Array, ParamState]:
         # a 0-d entry belongs to the parameter as a whole, the others have one value per element
         whole = {key: value for key, value in state.items() if value.ndim == 0}
@@ -105,6 +123,21 @@ class Optimizer:
                     new_state[key] = _room(out_state.get(key), param)
                 new_state[key].reshape(-1)[block] = value
         return new_param, new_state
+
+    def _check(self, params: Params, grads: Mapping[str, Any], state: State) -> None:
+        for name, param in params.items():
+            check_array(f"parameter {name}", param)
+            if param.dtype not in FLOATS:
+                raise RuntimeError(f"parameter {name} must be float32, float64 or longdouble, got {param.dtype}")
+            if name not in state:
+                raise KeyError(f"no state for parameter {name}: expected the state of init() or of the previous step")
+            grad = grads.get(name)
+            if grad is not None:
+                self.check_gradient(name, param, grad)
+        for kind, names in (("gradient", grads), ("state", state)):
+            for name in names:
+                if name not in params:
+                    raise KeyError(f"{kind} for an unknown parameter {name}")
 
 
 _NOWHERE: tuple[None, dict[str, Array]] = (None, {})
@@ -128,22 +161,6 @@ def _write(name: str, target: Array | None, value: Array) -> Array:
     check_like(f"out {name}", target, value.shape, value.dtype)
     target[...] = value
     return target
-
-
-def _check(params: Params, grads: Params, state: State) -> None:
-    for name, param in params.items():
-        check_array(f"parameter {name}", param)
-        if param.dtype not in FLOATS:
-            raise RuntimeError(f"parameter {name} must be float32, float64 or longdouble, got {param.dtype}")
-        if name not in state:
-            raise KeyError(f"no state for parameter {name}: expected the state of init() or of the previous step")
-        grad = grads.get(name)
-        if grad is not None:
-            check_like(f"gradient of {name}", grad, param.shape, param.dtype)
-    for kind, names in (("gradient", grads), ("state", state)):
-        for name in names:
-            if name not in params:
-                raise KeyError(f"{kind} for an unknown parameter {name}")
 
 
 def check_at_least_zero(**values: float) -> None:
