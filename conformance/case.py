@@ -23,6 +23,7 @@ FAMILIES = (
     "initializer",
     "optimizer",
     "optimizer_sparse",
+    "clip",
     "training",
     "notebook",
 )

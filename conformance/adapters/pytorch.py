@@ -133,6 +133,19 @@ def optimizer_sparse(case: Case) -> Trace:
     return trace
 
 
+def clip(case: Case) -> Trace:
+    config = dict(case.config)
+    name = config.pop("function")
+    if "norm_type" in config:
+        config["norm_type"] = float(config["norm_type"])
+    params = {key: _leaf(np.zeros_like(value)) for key, value in case.params("grad.").items()}
+    for key, value in case.params("grad.").items():
+        params[key].grad = torch.from_numpy(value)
+    norm = getattr(torch.nn.utils, f"{name}_")(list(params.values()), **config, foreach=False)
+    trace = {f"grad.{key}": _array(_grad_of(param)) for key, param in params.items()}
+    return trace if norm is None else trace | {"total_norm": _array(norm)}
+
+
 class _Network(torch.nn.Module):
     """An RNN whose last step's output goes through a linear layer."""
 

@@ -11,6 +11,7 @@ import numpy as np
 from conformance.case import Array, Case
 from conformance.trace import Trace
 from reference import activations, initializers, losses, optim
+from reference import clip as clipping
 from reference import linear as linear_layer
 from reference import notebook as classes
 from reference import rnn as elman
@@ -117,6 +118,17 @@ def optimizer_sparse(case: Case) -> Trace:
         params, state = algorithm.step(params, grads, state)
         trace |= step_trace(k, params, state)
     return trace
+
+
+def clip(case: Case) -> Trace:
+    config = dict(case.config)
+    name = config.pop("function")
+    if "norm_type" in config:
+        config["norm_type"] = float(config["norm_type"])
+    result = getattr(clipping, name)(case.params("grad."), **config)
+    grads, norm = result if isinstance(result, tuple) else (result, None)
+    trace = {f"grad.{key}": grad for key, grad in grads.items()}
+    return trace if norm is None else trace | {"total_norm": norm}
 
 
 def training(case: Case) -> Trace:

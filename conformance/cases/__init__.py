@@ -14,6 +14,7 @@ from functools import cache
 from conformance.case import Case, Level
 from conformance.cases import (
     activation,
+    clip,
     documented,
     initializer,
     linear,
@@ -25,7 +26,19 @@ from conformance.cases import (
     training,
 )
 
-MODULES = (documented, rnn, linear, activation, loss, initializer, optimizer, optimizer_sparse, training, notebook)
+MODULES = (
+    documented,
+    rnn,
+    linear,
+    activation,
+    loss,
+    initializer,
+    optimizer,
+    optimizer_sparse,
+    clip,
+    training,
+    notebook,
+)
 
 ALIASES = {"documented/three-step": "documented/*/three-step*"}
 

@@ -10,6 +10,7 @@ adam.py         Adam and AdamW
 adam_kin.py     Adamax, NAdam and RAdam
 sparse.py       SparseAdam
 matrices.py     Adafactor and Muon
+clipping.py     clipping of gradients
 layers.py       the linear layer
 activations.py  tanh, relu, sigmoid, softmax
 losses.py       mean squared error and cross-entropy
@@ -28,6 +29,7 @@ from conformance.divergences import (
     adam_kin,
     adaptive,
     averaged,
+    clipping,
     initializers,
     layers,
     losses,
@@ -56,6 +58,7 @@ def catalogue() -> tuple[Divergence, ...]:
         adam_kin,
         sparse,
         matrices,
+        clipping,
         layers,
         activations,
         losses,

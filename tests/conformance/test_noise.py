@@ -31,6 +31,8 @@ EXACT = {
     ),
     r"optimizer/ASGD-.*": (r".*\.(eta|mu)", "rounded to float32, where this noise is not felt"),
     r"optimizer/NAdam-.*": (r".*\.mu_product", "rounded to float32, where this noise is not felt"),
+    r"clip/value.*": (r"grad\..*", "limits are selected"),
+    r"clip/norm-(0|-?inf)": (r"total_norm", "a count, or the largest or smallest value"),
     r"optimizer/Rprop-.*": (r".*\.prev", "a gradient, or 0"),
 }
 """arrays that rounding cannot reach, by case and name, and why"""
