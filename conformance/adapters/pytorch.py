@@ -6,6 +6,7 @@ Everything is computed by torch's own modules, functions and optimizers, gradien
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -205,6 +206,36 @@ def optimizer(case: Case) -> Trace:
     return trace
 
 
+def optimizer_sparse(case: Case) -> Trace:
+    params = {name: _leaf(value) for name, value in case.params().items()}
+    algorithm = make_optimizer(case.config, params)
+    trace: Trace = {}
+    for k in range(1, case.steps + 1):
+        if f"step{k}.lr" in case:
+            algorithm.param_groups[0]["lr"] = float(case[f"step{k}.lr"])
+        for name, param in params.items():
+            param.grad = None
+            if f"step{k}.grad.{name}.rows" in case:
+                rows, values = (torch.from_numpy(case[f"step{k}.grad.{name}.{part}"]) for part in ("rows", "values"))
+                param.grad = torch.sparse_coo_tensor(rows[None], values, param.shape, check_invariants=True)
+        algorithm.step()
+        trace |= _step_trace(k, params, algorithm)
+    return trace
+
+
+def clip(case: Case) -> Trace:
+    config = dict(case.config)
+    name = config.pop("function")
+    if "norm_type" in config:
+        config["norm_type"] = float(config["norm_type"])
+    params = {key: _leaf(np.zeros_like(value)) for key, value in case.params("grad.").items()}
+    for key, value in case.params("grad.").items():
+        params[key].grad = torch.from_numpy(value)
+    norm = getattr(torch.nn.utils, f"{name}_")(list(params.values()), **config, foreach=False)
+    trace = {f"grad.{key}": _array(_grad_of(param)) for key, param in params.items()}
+    return trace if norm is None else trace | {"total_norm": _array(norm)}
+
+
 class _Network(torch.nn.Module):
     """An RNN whose last step's output goes through a linear layer."""
 
@@ -334,8 +365,9 @@ def make_optimizer(config: Mapping[str, Any], params: Tensors) -> torch.optim.Op
     """The algorithm of a case's configuration over named parameters, one tensor at a time."""
     arguments = {key: tuple(v) if isinstance(v, list) else v for key, v in config.items() if key != "algorithm"}
     algorithm = getattr(torch.optim, config["algorithm"])
-    # foreach=False selects the single-tensor path in all of them; not all take fused, which is off then too
-    made: torch.optim.Optimizer = algorithm(list(params.values()), **arguments, foreach=False)
+    # foreach=False selects the single-tensor path; not all take fused, which is off then too
+    ways = {"foreach": False} if "foreach" in inspect.signature(algorithm).parameters else {}
+    made: torch.optim.Optimizer = algorithm(list(params.values()), **arguments, **ways)
     return made
 
 
@@ -344,7 +376,9 @@ def _step_trace(k: int, params: Tensors, algorithm: torch.optim.Optimizer) -> Tr
     for name, param in params.items():
         for key, value in algorithm.state.get(param, {}).items():
             if value is not None:
-                trace[f"step{k}.state.{name}.{key}"] = _array(value)
+                # SparseAdam counts its steps in a Python int
+                array = _array(value) if isinstance(value, torch.Tensor) else np.asarray(value)
+                trace[f"step{k}.state.{name}.{key}"] = array
     return trace
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from conformance.case import Array, Case
 from conformance.trace import Trace
 from reference import activations, initializers, losses, optim
+from reference import clip as clipping
 from reference import gru as gated_recurrent_unit
 from reference import linear as linear_layer
 from reference import lstm as long_short_term_memory
@@ -168,6 +169,36 @@ def optimizer(case: Case) -> Trace:
         params, state = algorithm.step(params, case.params(f"step{k}.grad."), state)
         trace |= step_trace(k, params, state)
     return trace
+
+
+def optimizer_sparse(case: Case) -> Trace:
+    algorithm = make_optimizer(case.config)
+    params = case.params()
+    state: Any = algorithm.init(params)
+    trace: Trace = {}
+    for k in range(1, case.steps + 1):
+        if f"step{k}.lr" in case:
+            algorithm = replace(algorithm, lr=float(case[f"step{k}.lr"]))  # type: ignore[call-arg]
+        prefix = f"step{k}.grad."
+        grads = {
+            name: optim.SparseGradient(case[f"{prefix}{name}.rows"], case[f"{prefix}{name}.values"])
+            for name in params
+            if f"{prefix}{name}.rows" in case
+        }
+        params, state = algorithm.step(params, grads, state)
+        trace |= step_trace(k, params, state)
+    return trace
+
+
+def clip(case: Case) -> Trace:
+    config = dict(case.config)
+    name = config.pop("function")
+    if "norm_type" in config:
+        config["norm_type"] = float(config["norm_type"])
+    result = getattr(clipping, name)(case.params("grad."), **config)
+    grads, norm = result if isinstance(result, tuple) else (result, None)
+    trace = {f"grad.{key}": grad for key, grad in grads.items()}
+    return trace if norm is None else trace | {"total_norm": norm}
 
 
 def training(case: Case) -> Trace:
