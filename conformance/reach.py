@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, TypeVar
 
 import numpy as np
 
-from conformance.divergences import catalogue
-from conformance.divergences.patching import source
+import reference
 
 Runnable = TypeVar("Runnable")
 
@@ -30,15 +31,17 @@ def executed(run: Callable[[Runnable], Any], case: Runnable) -> set[tuple[str, s
             run(case)
     finally:
         sys.setprofile(before)
-    return {_functions()[code] for code in codes if code in _functions()}
+    modules = ((_module(code.co_filename), code) for code in codes)
+    return {(module, code.co_qualname.partition(".<locals>")[0]) for module, code in modules if module}
 
 
-def _functions() -> dict[CodeType, tuple[str, str]]:
-    if not _FUNCTIONS:
-        for module in {patch.module for divergence in catalogue() for patch in divergence.patches}:
-            for name in source(module).functions:
-                _FUNCTIONS[source(module).function(name).__code__] = (module, name)
-    return _FUNCTIONS
+@cache
+def _module(filename: str) -> str:
+    """``optim.adam`` for reference/optim/adam.py, nothing for a file of another package."""
+    path = Path(filename)
+    if _FOLDER not in path.parents:
+        return ""
+    return ".".join(path.relative_to(_FOLDER).with_suffix("").parts).removesuffix(".__init__")
 
 
-_FUNCTIONS: dict[CodeType, tuple[str, str]] = {}
+_FOLDER = Path(reference.__file__).parent

@@ -16,7 +16,7 @@ TANH = "nonlinearity.forward(h_t, h_t)"
 RNN = (
     _mistake("leaky-states", Patch("rnn", TANH, f"{TANH}\n        h_t += 0.1 * h[t]", FORWARD)),
     _mistake(
-        "weight-ih-scaled", Patch("rnn", "_rows(x).dot(weight_ih.T", "(_rows(x) * 1.01).dot(weight_ih.T", FORWARD)
+        "weight-ih-scaled", Patch("recurrent", "rows(x).dot(params", "(rows(x) * 1.01).dot(params", "input_product")
     ),
     _mistake("recurrent-product-halved", Patch("rnn", "h_t += recurrent", "h_t += recurrent / 2", FORWARD)),
     _mistake(
@@ -42,18 +42,20 @@ RNN = (
     ),
     _mistake(
         "d-bias-divided-by-steps",
-        Patch("rnn", "d_rows = _rows(d_pre)", "d_rows = _rows(d_pre) / len(d_pre)", "bias_gradient"),
+        Patch("recurrent", "d_rows = rows(d_pre)", "d_rows = rows(d_pre) / len(d_pre)", "bias_gradient"),
     ),
 )
 
 OPTIMIZER = (
-    _mistake("sgd-rate-squared", Patch("optim", "self.lr", "self.lr**2", "SGD.update")),
-    _mistake("adam-third-power", Patch("optim", "bias_correction2**0.5", "bias_correction2**0.4", "Adam._moments")),
+    _mistake("sgd-rate-squared", Patch("optim.sgd", "self.lr", "self.lr**2", "SGD.update")),
+    _mistake(
+        "adam-third-power", Patch("optim.adam", "bias_correction2**0.5", "bias_correction2**0.4", "Adam._moments")
+    ),
     _mistake(
         "rmsprop-steps-halved",
-        Patch("optim", "param - self.lr * direction", "param - 0.5 * self.lr * direction", "RMSprop.update"),
+        Patch("optim.adaptive", "param - self.lr * direction", "param - 0.5 * self.lr * direction", "RMSprop.update"),
     ),
-    _mistake("adagrad-cubes", Patch("optim", "grad * grad", "grad * grad * np.abs(grad)", "Adagrad.update")),
+    _mistake("adagrad-cubes", Patch("optim.adaptive", "grad * grad", "grad * grad * np.abs(grad)", "Adagrad.update")),
 )
 
 OTHERS = {
