@@ -200,8 +200,9 @@ def backward(
     def run(
         suffix: str, steps: Steps, d_h: Array, d_last: Sequence[Array], d_c: Array | None
     ) -> tuple[Array, Sequence[Array], dict[str, Array]]:
+        (h, c), (d_h_n, d_c_n) = steps.states, d_last
         d_x, d_h_0, d_c_0, grads = direction_backward(
-            params, suffix, steps.x, *steps.states, steps.saved, d_h, *d_last, d_c
+            params, suffix, steps.x, h, c, steps.saved, d_h, d_h_n, d_c_n, d_c
         )
         return d_x, (d_h_0, d_c_0), grads
 

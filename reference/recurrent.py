@@ -237,7 +237,7 @@ def backward(
             d_h = d_layer[..., direction * size : (direction + 1) * size]
             if direction:
                 d_h = turned(d_h, padding)
-            d_last = [d_n[index] for d_n in d_finals]
+            d_last: Sequence[Array] = [d_n[index] for d_n in d_finals]
             d_carried = None
             if padding is not None:
                 d_h, d_carried, d_last = at_the_ends(d_h, d_last, padding)

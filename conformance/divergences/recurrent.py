@@ -20,7 +20,7 @@ FLIP_D_STATES = "d_h = turned(d_h, padding)"
 FLIP_D_INPUT = "d_inputs.append(turned(d_x, padding) if direction else d_x)"
 SLOPE_STEP = "nonlinearity.backward(d_pre_t, slope[t], d_pre_t)"
 FINAL_STATE = "final[index] = last_state(states, padding)"
-D_LAST = "d_last = [d_n[index] for d_n in d_finals]"
+D_LAST = "d_last: Sequence[Array] = [d_n[index] for d_n in d_finals]"
 RUN_FORWARD = "ran = run(model.suffixes[index], direction_input"
 RUN_BACKWARD = "run(model.suffixes[index], cache.steps[index], d_h"
 BIAS_SUM = "gradient: Array = ones.dot(d_rows)"
@@ -489,7 +489,7 @@ DIVERGENCES = (
             Patch(
                 "recurrent",
                 D_LAST,
-                "d_last = [d_n[index] if direction else d_n[index] * 0 for d_n in d_finals]",
+                "d_last: Sequence[Array] = [d_n[index] if direction else d_n[index] * 0 for d_n in d_finals]",
                 "backward",
             ),
         ),
@@ -502,7 +502,7 @@ DIVERGENCES = (
             Patch(
                 "recurrent",
                 D_LAST,
-                "d_last = [d_n[index] * 0 if direction else d_n[index] for d_n in d_finals]",
+                "d_last: Sequence[Array] = [d_n[index] * 0 if direction else d_n[index] for d_n in d_finals]",
                 "backward",
             ),
         ),
@@ -515,7 +515,8 @@ DIVERGENCES = (
             Patch(
                 "recurrent",
                 D_LAST,
-                "d_last = [d_n[index] if layer == model.num_layers - 1 else d_n[index] * 0 for d_n in d_finals]",
+                "top = layer == model.num_layers - 1\n"
+                "            d_last: Sequence[Array] = [d_n[index] if top else d_n[index] * 0 for d_n in d_finals]",
                 "backward",
             ),
         ),

@@ -20,7 +20,7 @@ import torch
 from conformance import cases
 from conformance.adapters import pytorch
 from conformance.case import DTYPES, FAMILIES, Array, Case
-from conformance.cases import documented, optimizer, rnn
+from conformance.cases import cell, documented, optimizer, recurrent, rnn
 from conformance.trace import Trace
 from tests.conformance.fakes import case_of, changed, run_reference, run_torch
 
@@ -434,6 +434,121 @@ def test_left_out_states_and_gradients_count_as_zeros_and_matter() -> None:
             random = changed(case, {left_out: full[left_out]})
             assert _same(run_torch(case), run_torch(zeros), r"output|grad\..*"), case.id
             assert not _same(run_torch(case), run_torch(random), r"output|grad\..*"), case.id
+
+
+RECURRENT = re.compile("(rnn|lstm|gru)_(packed|dropout|unbatched)|lstm|gru")
+
+NETWORK_FLIPS: dict[str, Callable[[Case], Case]] = {
+    "bidirectional": lambda case: _smaller(case, bidirectional=False),
+    "no-bias": lambda case: _smaller(case, bias=True),
+    "batch_first": lambda case: _smaller(case, batch_first=False),
+    "2-layer": lambda case: _smaller(case, num_layers=1),
+    "3-layer": lambda case: _smaller(case, num_layers=2),
+    "proj_size": lambda case: _smaller(case, proj_size=0),
+    "unsorted": lambda case: changed(case, {"lengths": np.sort(case["lengths"])[::-1].copy()}),
+    "relu": lambda case: _with(case, nonlinearity="tanh"),
+    "eval": lambda case: changed(case, {"dropout_masks": np.zeros(_masks_shape(case))}),
+}
+"""what a network's name can say, and the case without it"""
+
+
+def _masks_shape(case: Case) -> tuple[int, ...]:
+    return case.config["num_layers"] - 1, *run_torch(case)["output"].shape
+
+
+def _smaller(case: Case, **config: Any) -> Case:
+    """The case with other options, its arrays cut or continued at random to the shapes that these ask for."""
+    flipped = _with(case, **config)
+    kind, axes = case.family.partition("_")[0], case["input"].shape
+    options = {name: value for name, value in flipped.config.items() if name != "enforce_sorted"}
+    batch, steps = axes[:2] if options["batch_first"] else axes[1::-1]
+    drawn = recurrent.arrays_of(
+        np.random.default_rng(1),
+        kind,
+        options,
+        batch=batch if len(axes) == 3 else None,
+        steps=steps if len(axes) == 3 else axes[0],
+        lengths=tuple(np.minimum(case["lengths"], steps))
+        if "lengths" in case and len(case["lengths"]) == batch
+        else (),
+        masks="dropout_masks" in case,
+    )
+    if "lengths" in case and "lengths" not in drawn:
+        drawn["lengths"] = np.full(batch, steps)
+    for name, array in drawn.items():
+        if name in case and name != "lengths":
+            common = tuple(slice(min(a, b)) for a, b in zip(array.shape, case[name].shape, strict=True))
+            array[common] = case[name][common]
+    return replace(flipped, arrays={name: drawn[name] for name in drawn if name in case or name.startswith("bias")})
+
+
+@pytest.mark.parametrize("name", NETWORK_FLIPS)
+def test_what_any_recurrent_networks_name_says_changes_torchs_trace(name: str) -> None:
+    named = [
+        case
+        for case in WIDE
+        if RECURRENT.fullmatch(case.family)
+        and re.search(rf"(^|-){name}(-|$)", case.description)
+        and not (name == "batch_first" and case.family.endswith("unbatched"))
+        and not (name == "2-layer" and case.family.endswith("dropout"))  # one layer has no place for a mask
+    ]
+    assert named
+    for case in named:
+        flipped = NETWORK_FLIPS[name](case)
+        assert not _same(run_torch(case), run_torch(flipped), "output"), case.id
+
+
+def test_without_a_batch_batch_first_changes_nothing() -> None:
+    for kind in ("rnn", "lstm", "gru"):
+        case = case_of(f"core/{kind}_unbatched/batch_first/float64")
+        assert _same(run_torch(case), run_torch(_with(case, batch_first=False)))
+
+
+def test_lengths_and_masks_matter_to_torch() -> None:
+    for case in WIDE:
+        if case.family.endswith("_packed") and case.description not in ("equal", "nan-padding-1-layer"):
+            steps = case["input"].shape[1 if case.config["batch_first"] else 0]
+            full = changed(case, {"lengths": np.full(len(case["lengths"]), steps)})
+            assert not _same(run_torch(case), run_torch(full), "output"), case.id
+        if "dropout_masks" in case:
+            evaluated = replace(case, arrays={name: case[name] for name in case if name != "dropout_masks"})
+            assert not _same(run_torch(case), run_torch(evaluated), "output"), case.id
+            kept = case["dropout_masks"] != 0
+            assert 0 < np.mean(kept) < 1 or case.config["dropout"] == 1, case.id
+
+
+CELL_FLIPS: dict[str, dict[str, Any]] = {"tanh": {"nonlinearity": "relu"}, "relu": {"nonlinearity": "tanh"}}
+
+
+def test_what_a_cells_name_says_changes_torchs_trace() -> None:
+    named = [case for case in WIDE if case.family.endswith("_cell")]
+    for name, flip in CELL_FLIPS.items():
+        for case in named:
+            if re.search(rf"(^|-){name}(-|$)", case.description):
+                assert not _same(run_torch(case), run_torch(_with(case, **flip)), r"step\d+\.h"), case.id
+    for case in named:
+        if "no-bias" in case.description:
+            shape = (case["weight_ih"].shape[0],)
+            biased = changed(_with(case, bias=True), {"bias_ih": np.full(shape, 0.3), "bias_hh": np.full(shape, 0.3)})
+            assert not _same(run_torch(case), run_torch(biased), r"step\d+\.h"), case.id
+        if "unbatched" in case.description:
+            assert all(value.ndim == 1 for key, value in run_torch(case).items() if key.startswith("step"))
+
+
+def test_recurrent_cases_hold_all_of_torchs_arguments() -> None:
+    for case in WIDE:
+        kind = case.family.partition("_")[0]
+        if RECURRENT.fullmatch(case.family):
+            documented_overload, _ = typing.get_overloads(getattr(torch.nn, kind.upper()).__init__)
+            arguments = _arguments(documented_overload)
+            extra = {"enforce_sorted"} if case.family.endswith("_packed") else set()
+            assert set(case.config) == set(arguments) | extra, case.id
+            assert recurrent.DEFAULTS[kind] == {name: arguments[name] for name in recurrent.DEFAULTS[kind]}
+        elif case.family.endswith("_cell"):
+            arguments = _arguments(getattr(torch.nn, f"{kind.upper()}Cell"))
+            assert set(case.config) == set(arguments), case.id
+            defaults = cell.DEFAULTS[case.family]
+            assert defaults == {name: arguments[name] for name in defaults}
 
 
 def test_relu_at_zero_is_at_zero_and_torchs_derivative_there_is_zero() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from conformance import places
-from tests.conformance.fakes import NOTEBOOK, OPTIMIZER, TRAINING, case_of, committed_judge, one_wrong
+from tests.conformance.fakes import NOTEBOOK, OPTIMIZER, TRAINING, case_of, committed_judge, one_wrong, run_torch
 
 BIDIRECTIONAL = "core/rnn/tanh-2-layer-bidirectional/float64"
 BATCH_FIRST = "core/rnn/tanh-2-layer-bidirectional-batch_first/float64"
@@ -96,3 +96,49 @@ def test_without_a_batch_axis_batch_first_changes_nothing() -> None:
     wrong = np.zeros((4, 3), bool)
     wrong[0, 0] = wrong[2, 1] = True
     assert places.first(case, "grad.input", wrong) == (2, 1)
+
+
+LSTM = "core/lstm/2-layer-proj_size-bidirectional/float64"
+LSTM_CELL = "core/lstm_cell/plain/float64"
+PACKED = "core/gru_packed/2-layer-bidirectional-batch_first/float64"
+
+
+@pytest.mark.parametrize(
+    ("case_id", "name", "index", "place"),
+    [
+        (LSTM, "c_n", (3, 1, 1), "layer 1, reverse, batch 1, unit 1"),
+        (LSTM, "grad.c_0", (2, 0, 1), "layer 1, forward, batch 0, unit 1"),
+        # two projected units in each direction
+        (LSTM, "output", (1, 0, 1), "layer 1, forward, step 1, batch 0, unit 1"),
+        (LSTM, "output", (1, 0, 2), "layer 1, reverse, step 1, batch 0, unit 0"),
+        (LSTM, "grad.weight_hr_l1", (1, 2), "layer 1, forward, projected unit 1, from unit 2"),
+        ("core/lstm/small/float64", "grad.weight_ih_l0", (2, 1), "layer 0, forward, gate f, unit 0, input 1"),
+        ("core/lstm/small/float64", "grad.bias_hh_l0", (7,), "layer 0, forward, gate o, unit 1"),
+        ("core/gru/small/float64", "grad.weight_hh_l0", (5, 0), "layer 0, forward, gate n, unit 1, from unit 0"),
+        (PACKED, "output", (2, 1, 0), "layer 1, forward, step 1, batch 2, unit 0"),
+        (PACKED, "grad.input", (2, 1, 0), "step 1, batch 2, input 0"),
+        # a cell's steps are counted as the names of its arrays are
+        ("core/rnn_cell/tanh/float64", "step2.h", (1, 0), "step 2, batch 1, unit 0"),
+        ("core/rnn_cell/tanh-unbatched/float64", "step2.h", (1,), "step 2, unit 1"),
+        ("core/rnn_cell/tanh/float64", "grad.input", (0, 1, 1), "step 1, batch 1, input 1"),
+        ("core/rnn_cell/tanh-unbatched/float64", "grad.input", (1, 1), "step 2, input 1"),
+        ("core/rnn_cell/tanh/float64", "grad.hx", (1, 1), "batch 1, unit 1"),
+        ("core/rnn_cell/tanh/float64", "grad.weight_hh", (1, 0), "unit 1, from unit 0"),
+        (LSTM_CELL, "step1.c", (0, 1), "step 1, batch 0, unit 1"),
+    ],
+)
+def test_places_in_gated_networks_and_cells(case_id: str, name: str, index: Index, place: str) -> None:
+    assert places.describe(case_of(case_id), name, index) == place
+
+
+def test_a_gate_is_named_by_its_block_of_rows() -> None:
+    case = case_of(LSTM_CELL)
+    hidden = case.config["hidden_size"]
+    for gate, letter in enumerate("ifgo"):
+        assert places.describe(case, "grad.bias_ih", (gate * hidden + 1,)) == f"gate {letter}, unit 1"
+
+
+def test_gradients_of_a_cells_inputs_begin_at_the_last_step() -> None:
+    wrong = np.zeros(run_torch(case_of(LSTM_CELL))["grad.input"].shape, bool)
+    wrong[0, 0, 0] = wrong[1, 1, 1] = True
+    assert places.first(case_of(LSTM_CELL), "grad.input", wrong) == (1, 1, 1)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from reference import rnn
+from reference import gru, lstm, rnn
 from reference.checks import Array
 from tests.reference.against_torch import assert_all_close, assert_refused, assert_same_refusal, frozen, leaf, tensor
 
@@ -37,12 +37,20 @@ class Kind:
         return grads, [grads.pop(f"{name}x") for name in self.states]
 
 
-KINDS = {"RNNCell": Kind(rnn.RNNCell, rnn, torch.nn.RNNCell, ("h",))}
+KINDS = {
+    "RNNCell": Kind(rnn.RNNCell, rnn, torch.nn.RNNCell, ("h",)),
+    "LSTMCell": Kind(lstm.LSTMCell, lstm, torch.nn.LSTMCell, ("h", "c")),
+    "GRUCell": Kind(gru.GRUCell, gru, torch.nn.GRUCell, ("h",)),
+}
 CONFIGURATIONS: list[tuple[str, dict[str, Any]]] = [
     ("RNNCell", {}),
     ("RNNCell", {"bias": False}),
     ("RNNCell", {"nonlinearity": "relu"}),
     ("RNNCell", {"nonlinearity": "relu", "bias": False}),
+    ("LSTMCell", {}),
+    ("LSTMCell", {"bias": False}),
+    ("GRUCell", {}),
+    ("GRUCell", {"bias": False}),
 ]
 
 
@@ -69,7 +77,8 @@ def test_three_steps_and_their_gradients_are_those_of_torch(
     upstream = [[frozen(rng.standard_normal((*lead, 4)).astype(dtype)) for _ in kind.states] for _ in x]
 
     states: list[Any] = list(starts) or [None] * len(kind.states)
-    caches, actual = [], {}
+    caches: list[Any] = []
+    actual: dict[str, Any] = {}
     for t in range(3):
         states, cache = kind.step(model, params, x[t], states)
         caches.append(cache)
@@ -88,7 +97,8 @@ def test_three_steps_and_their_gradients_are_those_of_torch(
 
     module, x_leaf, leaves = module_of(kind, model, params, options), leaf(x), [leaf(value) for value in starts]
     state: Any = None if not given else leaves[0] if len(leaves) == 1 else tuple(leaves)
-    expected, outputs = {}, []
+    expected: dict[str, Any] = {}
+    outputs: list[Any] = []
     for t in range(3):
         state = module(x_leaf[t], state)
         both = [state] if isinstance(state, torch.Tensor) else list(state)

@@ -304,8 +304,7 @@ def test_wrong_constructor_arguments(options: dict[str, Any], mentions: str) -> 
     assert_same_refusal(lambda: torch.nn.RNN(**arguments), lambda: rnn.RNN(**arguments), mentions)
 
 
-def test_dropout_is_refused_where_it_would_act() -> None:
-    assert_refused(lambda: rnn.RNN(2, 3, num_layers=2, dropout=0.5), NotImplementedError, "dropout")
+def test_dropout_without_a_second_layer_warns() -> None:
     for constructor in (torch.nn.RNN, rnn.RNN):
         with pytest.warns(UserWarning, match="dropout"):
             constructor(2, 3, num_layers=1, dropout=0.5)
