@@ -23,7 +23,9 @@ FAMILIES = (
     "initializer",
     "optimizer",
     "optimizer_sparse",
+    "optimizer_closure",
     "clip",
+    "schedule",
     "training",
     "notebook",
 )

@@ -21,8 +21,10 @@ from conformance.cases import (
     loss,
     notebook,
     optimizer,
+    optimizer_closure,
     optimizer_sparse,
     rnn,
+    schedule,
     training,
 )
 
@@ -35,7 +37,9 @@ MODULES = (
     initializer,
     optimizer,
     optimizer_sparse,
+    optimizer_closure,
     clip,
+    schedule,
     training,
     notebook,
 )

@@ -10,7 +10,9 @@ adam.py         Adam and AdamW
 adam_kin.py     Adamax, NAdam and RAdam
 sparse.py       SparseAdam
 matrices.py     Adafactor and Muon
+closures.py     LBFGS
 clipping.py     clipping of gradients
+schedules.py    learning-rate schedules
 layers.py       the linear layer
 activations.py  tanh, relu, sigmoid, softmax
 losses.py       mean squared error and cross-entropy
@@ -30,6 +32,7 @@ from conformance.divergences import (
     adaptive,
     averaged,
     clipping,
+    closures,
     initializers,
     layers,
     losses,
@@ -38,6 +41,7 @@ from conformance.divergences import (
     optimizers,
     patching,
     recurrent,
+    schedules,
     sparse,
 )
 from conformance.divergences.divergence import Divergence
@@ -58,7 +62,9 @@ def catalogue() -> tuple[Divergence, ...]:
         adam_kin,
         sparse,
         matrices,
+        closures,
         clipping,
+        schedules,
         layers,
         activations,
         losses,
