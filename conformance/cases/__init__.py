@@ -22,9 +22,11 @@ from conformance.cases import (
     loss,
     notebook,
     optimizer,
+    optimizer_closure,
     optimizer_sparse,
     recurrent,
     rnn,
+    schedule,
     sweep,
     training,
 )
@@ -32,7 +34,7 @@ from conformance.cases import (
 MODULES = (
     *(documented, rnn, recurrent, cell),
     *(linear, activation, loss, initializer),
-    *(optimizer, optimizer_sparse, clip, training, notebook),
+    *(optimizer, optimizer_sparse, optimizer_closure, clip, schedule, training, notebook),
 )
 
 ALIASES = {"documented/three-step": "documented/*/three-step*"}

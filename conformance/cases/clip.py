@@ -37,7 +37,9 @@ def cases() -> Iterator[Case]:
 
     for p in (2.0, 1.0, 3.0, 0.5, float("inf"), float("-inf"), 0.0, -1.0):
         config = NORM | {"norm_type": str(p) if np.isinf(p) else p, "max_norm": 0.5 if p != -np.inf else 1e-3}
-        yield from clip(f"norm-{p:g}", config, f"the norm of order {p:g} over all gradients together")
+        yield from clip(
+            f"norm-{p:g}".replace("--", "-minus-"), config, f"the norm of order {p:g} over all gradients together"
+        )
     yield from clip("norm-below", NORM | {"max_norm": 100.0}, "already shorter: nothing is scaled, and never up")
     yield from clip(
         "norm-small", NORM, "tiny gradients stay as they are, whatever 1e-6 is to them", lambda rng: _arrays(rng, 1e-8)

@@ -12,7 +12,9 @@ adam.py         Adam and AdamW
 adam_kin.py     Adamax, NAdam and RAdam
 sparse.py       SparseAdam
 matrices.py     Adafactor and Muon
+closures.py     LBFGS
 clipping.py     clipping of gradients
+schedules.py    learning-rate schedules
 layers.py       the linear layer
 activations.py  tanh, relu, sigmoid, softmax
 losses.py       mean squared error and cross-entropy
@@ -32,6 +34,7 @@ from conformance.divergences import (
     adaptive,
     averaged,
     clipping,
+    closures,
     gated,
     initializers,
     layers,
@@ -41,6 +44,7 @@ from conformance.divergences import (
     optimizers,
     patching,
     recurrent,
+    schedules,
     sequences,
     sparse,
 )
@@ -64,7 +68,9 @@ def catalogue() -> tuple[Divergence, ...]:
         adam_kin,
         sparse,
         matrices,
+        closures,
         clipping,
+        schedules,
         layers,
         activations,
         losses,

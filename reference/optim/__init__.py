@@ -6,6 +6,7 @@ adaptive.py  Adagrad, RMSprop, Adadelta, Rprop
 adam.py      Adam, AdamW, Adamax, NAdam, RAdam
 sparse.py    SparseAdam
 matrices.py  Adafactor, Muon
+lbfgs.py     LBFGS, whose step takes a closure
 
 Each is a frozen dataclass of torch's arguments with two functions:
 
@@ -24,6 +25,7 @@ The symbols of that pseudocode: theta = param, g = grad, gamma = lr, lambda = we
 from reference.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
 from reference.optim.adaptive import Adadelta, Adagrad, RMSprop, Rprop
 from reference.optim.base import BLOCK, Optimizer, ParamState, SparseGradient, State
+from reference.optim.lbfgs import LBFGS
 from reference.optim.matrices import Adafactor, Muon
 from reference.optim.sgd import ASGD, SGD
 from reference.optim.sparse import SparseAdam
@@ -31,6 +33,7 @@ from reference.optim.sparse import SparseAdam
 __all__ = [
     "ASGD",
     "BLOCK",
+    "LBFGS",
     "SGD",
     "Adadelta",
     "Adafactor",

@@ -31,8 +31,10 @@ EXACT = {
     ),
     r"optimizer/ASGD-.*": (r".*\.(eta|mu)", "rounded to float32, where this noise is not felt"),
     r"optimizer/NAdam-.*": (r".*\.mu_product", "rounded to float32, where this noise is not felt"),
+    r"schedule/.*": (r".*", "computed from numbers by Python's floats, not from arrays"),
+    r"optimizer_closure/.*": (r".*\.(calls|func_evals|n_iter)", "counts"),
     r"clip/value.*": (r"grad\..*", "limits are selected"),
-    r"clip/norm-(0|-?inf)": (r"total_norm", "a count, or the largest or smallest value"),
+    r"clip/norm-(0|inf|minus-inf)": (r"total_norm", "a count, or the largest or smallest value"),
     r"optimizer/Rprop-.*": (r".*\.prev", "a gradient, or 0"),
 }
 """arrays that rounding cannot reach, by case and name, and why"""
@@ -72,6 +74,8 @@ def test_noise_arrives_in_every_array_of_every_reference_function(family: str, c
         moved = _run(case, _coherent() if coherent else _fresh())
         assert list(moved) == list(exact)
         for name, value in moved.items():
+            if family == "optimizer_closure" and re.fullmatch(r".*\.state\.(t|H_diag)", name):
+                continue  # the rate itself, and 1, unless a search or the history decides
             if _is_exact(case, name):
                 np.testing.assert_array_equal(np.asarray(value), np.asarray(exact[name]), f"{case.id} {name}")
                 continue
@@ -88,7 +92,7 @@ def test_noise_arrives_in_every_array_of_every_reference_function(family: str, c
     # of 2^13 possible values around the exact one, a random one is now and then the exact one itself
     # (rows without a gradient, of which a sparse one has many, are copied)
     assert unmoved <= (0.2 if family == "optimizer_sparse" else 1e-2) * elements
-    assert bool(elements) == (family != "initializer")
+    assert bool(elements) == (family not in ("initializer", "schedule"))
 
 
 def test_an_operation_that_loses_noise_is_noticed() -> None:
