@@ -5,7 +5,9 @@ Under ``with Rounding(...)``, each operation on a ``NoisyArray`` adds to its res
     (u * magnitude + eta) * xi,        xi standard normal
 
 where u is the unit roundoff that is simulated, eta the smallest subnormal, and the magnitude is the result's
-absolute value, for a matrix product |A| @ |B|, for a sum the sum of absolute values. Operations that never
+absolute value, for a matrix product |A| @ |B|, for additions, subtractions and sums the sum of the terms' absolute
+values: several terms may be added in any order, and where large ones cancel the order decides the error. For a
+result below the normal range eta is the smallest normal number, since it may be flushed to 0. Operations that never
 round (maximum, selection, copies) add nothing, and exact zeros stay exact. Rounding to bfloat16, which a formula
 asks for itself (``reference.rounding``), has the u of bfloat16 whatever is simulated.
 
@@ -77,6 +79,7 @@ ROUNDED = frozenset(
         np.tanh,
     )
 )
+SUMS = frozenset((np.add, np.subtract))
 KINKED = frozenset((np.maximum, np.minimum, np.less, np.less_equal, np.greater, np.greater_equal))
 
 # functions that only move, select or allocate
@@ -116,9 +119,10 @@ class UnknownOperationError(TypeError):
 class Rounding:
     """One replicate of simulated rounding; a context manager."""
 
-    def __init__(self, unit: float, eta: float, rng: np.random.Generator, *, coherent: bool) -> None:
+    def __init__(self, unit: float, eta: float, rng: np.random.Generator, *, coherent: bool, tiny: float = 0.0) -> None:
         self.unit = unit
         self.eta = eta
+        self.tiny = tiny
         self.rng = rng
         self.coherent = coherent
         self.kinks: list[Plain] = []
@@ -149,7 +153,8 @@ class Rounding:
         else:
             xi = self.rng.standard_normal(value.shape)
         with np.errstate(all="ignore"):
-            error = (unit * magnitude + self.eta) * xi
+            smallest = np.where(np.abs(value) < self.tiny, self.tiny, self.eta)
+            error = (unit * magnitude + smallest) * xi
         # an exact zero and what is not finite have no rounding error
         return value + np.where((magnitude > 0) & np.isfinite(magnitude) & np.isfinite(value), error, 0)
 
@@ -196,7 +201,10 @@ class NoisyArray(np.ndarray[Any, Any]):
             raise UnknownOperationError(f"the noise model does not know numpy.{ufunc.__name__}.{method}")
         kwargs.pop("out", None)
         value = np.asarray(ufunc(*plain, **kwargs))
-        return self._rounded_into(out, _active.get()(value, np.abs(value), 1, ufunc))
+        magnitude = np.abs(value)
+        if ufunc in SUMS:
+            magnitude = np.where(value == 0, 0, np.abs(plain[0]) + np.abs(plain[1]))
+        return self._rounded_into(out, _active.get()(value, magnitude, 1, ufunc))
 
     @staticmethod
     def _rounded_into(out: tuple[Any, ...] | None, value: Plain) -> Any:

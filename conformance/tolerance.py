@@ -47,6 +47,8 @@ class Precision:
     """unit roundoff: the largest relative error of one rounding"""
     eta: float
     """smallest subnormal: the largest absolute error where results underflow"""
+    tiny: float
+    """smallest normal number: below it, results may be flushed to 0"""
     wider: np.dtype[Any]
     """the arbiter's dtype"""
 
@@ -54,7 +56,7 @@ class Precision:
     def of(cls, dtype: np.dtype[Any]) -> Precision:
         info = np.finfo(dtype)
         wider = np.dtype(np.float64 if dtype == np.float32 else np.longdouble)
-        return cls(float(info.eps) / 2, float(info.smallest_subnormal), wider)
+        return cls(float(info.eps) / 2, float(info.smallest_subnormal), float(info.tiny), wider)
 
     @property
     def has_arbiter(self) -> bool:
@@ -94,7 +96,9 @@ def simulate(case: Case, run: Callable[[Case], Trace], precision: Precision) -> 
     rng = np.random.default_rng(zlib.crc32(case.id.encode()))
     for coherent in (False, True):
         for _ in range(REPLICATES):
-            with Rounding(precision.unit * scale, precision.eta * scale, rng, coherent=coherent) as rounding:
+            with Rounding(
+                precision.unit * scale, precision.eta * scale, rng, coherent=coherent, tiny=precision.tiny * scale
+            ) as rounding:
                 replicate = run(wide.with_arrays(noisy))
             for name, total in variances[coherent].items():
                 total += _deviation(replicate[name], base[name]) ** 2 / REPLICATES
