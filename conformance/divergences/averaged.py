@@ -27,8 +27,8 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "not what torch computes.",
         (
             Patch(MODULE, "self.lr, dtype=np.float32", "self.lr, dtype=np.float64", "ASGD.first_state"),
-            Patch(MODULE, "next_eta, dtype=np.float32", "next_eta, dtype=np.float64", ASGD),
-            Patch(MODULE, "next_mu, dtype=np.float32", "next_mu, dtype=np.float64", ASGD),
+            Patch(MODULE, "np.float32(next_eta)", "np.float64(next_eta)", ASGD),
+            Patch(MODULE, "np.float32(next_mu)", "np.float64(next_mu)", ASGD),
         ),
         seen_in=("any implementation in one dtype",),
     ),

@@ -7,6 +7,7 @@ adam.py      Adam, AdamW, Adamax, NAdam, RAdam
 sparse.py    SparseAdam
 matrices.py  Adafactor, Muon
 lbfgs.py     LBFGS, whose step takes a closure
+groups.py    groups with options of their own, torch's state_dict in both directions
 
 Each is a frozen dataclass of torch's arguments with two functions:
 
@@ -25,6 +26,7 @@ The symbols of that pseudocode: theta = param, g = grad, gamma = lr, lambda = we
 from reference.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
 from reference.optim.adaptive import Adadelta, Adagrad, RMSprop, Rprop
 from reference.optim.base import BLOCK, Optimizer, ParamState, SparseGradient, State
+from reference.optim.groups import ParamGroups, load_state_dict, state_dict
 from reference.optim.lbfgs import LBFGS
 from reference.optim.matrices import Adafactor, Muon
 from reference.optim.sgd import ASGD, SGD
@@ -44,6 +46,7 @@ __all__ = [
     "Muon",
     "NAdam",
     "Optimizer",
+    "ParamGroups",
     "ParamState",
     "RAdam",
     "RMSprop",
@@ -51,4 +54,6 @@ __all__ = [
     "SparseAdam",
     "SparseGradient",
     "State",
+    "load_state_dict",
+    "state_dict",
 ]

@@ -182,7 +182,8 @@ class NAdam(Optimizer):
         bias_correction2 = 1 - beta2**t
         mu = beta1 * (1 - 0.5 * 0.96 ** (t * self.momentum_decay))
         mu_next = beta1 * (1 - 0.5 * 0.96 ** ((t + 1) * self.momentum_decay))
-        mu_product = np.array(state["mu_product"] * np.float32(mu), dtype=np.float32)
+        dtype = state["mu_product"].dtype  # float32, and the parameter's after a state was loaded
+        mu_product = np.array(state["mu_product"] * dtype.type(mu), dtype=dtype)
         product = float(mu_product)
         exp_avg = beta1 * state["exp_avg"] + (1 - beta1) * grad
         exp_avg_sq = beta2 * state["exp_avg_sq"] + (1 - beta2) * grad * grad

@@ -103,5 +103,6 @@ class ASGD(Optimizer):
         average = param.copy() if mu == 1 else state["ax"] + mu * (param - state["ax"])
         next_eta = self.lr / (1 + self.lambd * self.lr * t) ** self.alpha
         next_mu = 1 / max(1, t - self.t0)
-        scalars = {"eta": np.array(next_eta, dtype=np.float32), "mu": np.array(next_mu, dtype=np.float32)}
+        dtype = state["eta"].dtype  # float32, and the parameter's after a state was loaded: rounded all the same
+        scalars = {"eta": np.array(np.float32(next_eta), dtype), "mu": np.array(np.float32(next_mu), dtype)}
         return param, {"step": step, **scalars, "ax": average}

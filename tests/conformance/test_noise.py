@@ -33,6 +33,7 @@ EXACT = {
     r"optimizer/NAdam-.*": (r".*\.mu_product", "rounded to float32, where this noise is not felt"),
     r"schedule/.*": (r".*", "computed from numbers by Python's floats, not from arrays"),
     r"optimizer_closure/.*": (r".*\.(calls|func_evals|n_iter)", "counts"),
+    r"optimizer_closure/.*-tolerance_grad": (r"step1\.param\..*", "good enough: nothing moves"),
     r"clip/value.*": (r"grad\..*", "limits are selected"),
     r"clip/norm-(0|inf|minus-inf)": (r"total_norm", "a count, or the largest or smallest value"),
     r"optimizer/Rprop-.*": (r".*\.prev", "a gradient, or 0"),
