@@ -43,7 +43,8 @@ def simulation(case: Case, precision: Precision, compute: Callable[[], Simulatio
     try:
         with open(path, "rb") as file, np.load(file) as stored:  # np.load leaves a damaged file open
             reason = str(stored["inadmissible"])
-            return Simulation({name[1:]: stored[name] for name in stored if name.startswith("/")}, reason or None)
+            sigma = {name[1:]: stored[name] for name in stored if name.startswith("/")}
+            return Simulation(sigma, reason or None, bool(stored["bfloat16"]))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         result = compute()
     with contextlib.suppress(OSError):  # a read-only or full disk costs time, not the result
@@ -58,7 +59,8 @@ def _store(path: Path, result: Simulation) -> None:
         pass
     try:
         with open(file.name, "wb") as target:
-            np.savez(target, inadmissible=np.array(result.inadmissible or ""), **arrays)
+            reason = np.array(result.inadmissible or "")
+            np.savez(target, inadmissible=reason, bfloat16=np.array(result.bfloat16), **arrays)
         os.replace(file.name, path)
     except OSError:
         os.unlink(file.name)
@@ -80,7 +82,7 @@ def _sources() -> str:
     """A hash of all that a simulation depends on but the case."""
     digest = hashlib.sha256(f"{np.__version__} {platform.machine()}".encode())
     own = Path(conformance.__file__).parent
-    files = [*Path(reference.__file__).parent.glob("*.py"), own / "noise.py", own / "tolerance.py", own / "case.py"]
+    files = [*Path(reference.__file__).parent.rglob("*.py"), own / "noise.py", own / "tolerance.py", own / "case.py"]
     for path in sorted([*files, own / "adapters" / "reference.py"]):
         digest.update(path.read_bytes())
     return digest.hexdigest()

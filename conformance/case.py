@@ -19,7 +19,8 @@ FAMILIES = (
     *("rnn", "rnn_packed", "rnn_dropout", "rnn_unbatched", "rnn_cell"),
     *("lstm", "lstm_packed", "lstm_dropout", "lstm_unbatched", "lstm_cell"),
     *("gru", "gru_packed", "gru_dropout", "gru_unbatched", "gru_cell"),
-    *("linear", "activation", "loss", "initializer", "optimizer", "training", "notebook"),
+    *("linear", "activation", "loss", "initializer"),
+    *("optimizer", "optimizer_sparse", "optimizer_closure", "clip", "schedule", "training", "notebook"),
 )
 
 
@@ -70,8 +71,14 @@ class Case(Mapping[str, Array]):
         return {name.removeprefix(prefix): self[name] for name in self.arrays if name.startswith(prefix)}
 
     def astype(self, dtype: np.dtype[Any]) -> Case:
-        """The same case with its numbers in another float dtype; widening changes no value."""
-        return replace(self, arrays=cast(self.arrays, dtype), dtype=dtype)
+        """The same case with its numbers in another float dtype; widening changes no value.
+
+        A constant that an algorithm takes from the dtype stays the one of this case.
+        """
+        config = self.config
+        if config.get("algorithm") == "Adafactor" and config["eps"][0] is None:
+            config = {**config, "eps": [float(np.finfo(self.dtype).eps), config["eps"][1]]}
+        return replace(self, config=config, arrays=cast(self.arrays, dtype), dtype=dtype)
 
     def with_arrays(self, change: Callable[[Array], Array]) -> Case:
         """The same case with every array of floats replaced by ``change`` of it."""

@@ -6,6 +6,7 @@ import difflib
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_args
 
@@ -303,6 +304,8 @@ def main() -> NoReturn:
         sys.exit(130)
     except (_Refused, ImplementationError, log.LogError) as error:
         _refuse(str(error))
+    except BrokenProcessPool:
+        _refuse("a worker process died: the implementation ended it, or memory ran out; nothing was written")
     sys.exit(code)
 
 

@@ -5,35 +5,22 @@ every case of a family, those that agree with torch included. The set grows case
 few divergences reach, and within a case array by array in order of dataflow: where a candidate no longer
 explains an array, it is extended by the divergences that change this array, one or two at a time, keeping all
 that it explained before. In the end members are dropped while the match holds.
-
-A match is judged with the tolerance of the *patched* reference: a divergence can amplify rounding.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from types import CodeType, FrameType
-from typing import Any, TypeVar
 
 import numpy as np
 
-from conformance import tolerance
 from conformance.adapters import reference
-from conformance.case import Array, Case
-from conformance.compare import Comparison
-from conformance.divergences import Divergence, applied, catalogue
-from conformance.divergences.patching import ConflictError, functions_of, source
+from conformance.divergences import Divergence, catalogue
+from conformance.matching import Matcher, Observation, Set
 from conformance.tolerance import Precision
-from conformance.trace import Trace
-
-Set = frozenset[str]
-Runnable = TypeVar("Runnable")
-"""a case, or whatever else runs the reference"""
 
 MOST_CANDIDATES = 24
 """sets that are followed at a time; more would be alike on all cases seen so far"""
@@ -41,23 +28,9 @@ MOST_CANDIDATES = 24
 MOST_FAILURES = 3
 """cases that no set explains, after which only single divergences are still tried on the others"""
 
-EXPLODES = 1e6
-"""how many times larger than right an array has to be for its digits to be rounding's, not the formula's"""
-
-ROUNDING_FACTOR = 4.0
-"""a divergence of precision is recognised by errors of a fourth to four times what it predicts, over all arrays"""
-ROUNDING_FACTOR_OF_ONE = 32.0
-"""the same for a single array, which may have no more than one element"""
-
-
-@dataclass(frozen=True, eq=False)
-class Observation:
-    """What an implementation gave for a case."""
-
-    case: Case
-    actual: Trace
-    """the arrays that can be compared, in torch's dtype"""
-    diverges: bool
+DEEPEST = 4
+WIDTH = 6
+"""how many divergences at a time, and how many sets beside each other, are tried where two at a time do not do"""
 
 
 @dataclass(frozen=True)
@@ -87,15 +60,9 @@ class Search:
     known: Sequence[Divergence] = field(default_factory=catalogue)
 
     def __post_init__(self) -> None:
-        self.by_id = {divergence.id: divergence for divergence in self.known if not divergence.equivalent}
-        self.run: Callable[[Case], Trace] = getattr(reference, self.family)
-        self.traces: dict[tuple[Set, str], Trace | None] = {}
-        self.sigmas: dict[tuple[Set, str], dict[str, Array]] = {}
-        self.thorough = False
         self.deadline = time.perf_counter() + self.seconds
-        self.reaching = {seen.case.id: self._reaching(seen.case) for seen in self.observations}
-
-    # ------------------------------------------------------------------------------------------------- search
+        run = getattr(reference, self.family)
+        self.matcher = Matcher(run, self.known, [seen.case for seen in self.observations], self.precision)
 
     def diagnose(self) -> Diagnosis:
         """The smallest sets that explain the most."""
@@ -109,17 +76,21 @@ class Search:
                 candidates = grown
                 explained.append(seen)
         # with a set in hand, the cases that were given up on are worth the full tolerance
-        self.thorough = True
+        self.matcher.worth_simulating = np.inf
         for seen in diverging:
             if seen not in explained:
-                matching = [candidate for candidate in candidates if candidate and self._explains(candidate, seen)]
+                matching = [
+                    candidate for candidate in candidates if candidate and self.matcher.explains(candidate, seen)
+                ]
                 if matching:
                     candidates = matching
                     explained.append(seen)
         candidates = [self._shrunk(candidate, explained) for candidate in dict.fromkeys(candidates)]
         candidates = [candidate for candidate in dict.fromkeys(candidates) if candidate]
         agreeing = [seen for seen in self.observations if not seen.diverges]
-        whole = [candidate for candidate in candidates if all(self._explains(candidate, seen) for seen in agreeing)]
+        whole = [
+            candidate for candidate in candidates if all(self.matcher.explains(candidate, seen) for seen in agreeing)
+        ]
         kept = whole or candidates
         smallest = min((len(candidate) for candidate in kept), default=0)
         return Diagnosis(
@@ -132,10 +103,10 @@ class Search:
         )
 
     def _difficulty(self, seen: Observation) -> tuple[int, int]:
-        return len(self.reaching[seen.case.id]), sum(array.size for array in seen.actual.values())
+        return len(self.matcher.reaching(seen.case)), sum(array.size for array in seen.actual.values())
 
     def _ordered(self, candidate: Set) -> Iterator[str]:
-        return (name for name in self.by_id if name in candidate)
+        return (name for name in self.matcher.by_id if name in candidate)
 
     def _explaining(
         self, candidates: list[Set], seen: Observation, before: list[Observation], pairs: bool
@@ -152,7 +123,17 @@ class Search:
         names = ordered(seen.actual)
         for upto in range(1, len(names) + 1):
             part = names[:upto]
-            kept = [candidate for candidate in candidates if self._matches(candidate, seen, part[-1:])]
+            kept = [candidate for candidate in candidates if self.matcher.matches(candidate, seen, part[-1:])]
+            if not kept:
+                # what explains other cases may amplify rounding in this one
+                self.matcher.delicate.add(seen.case.id)
+                kept = [
+                    candidate
+                    for candidate in candidates
+                    if candidate and self.matcher.matches(candidate, seen, part[-1:])
+                ]
+                if not kept:
+                    self.matcher.delicate.discard(seen.case.id)
             if not kept or wider:
                 for candidate in candidates:
                     if candidate not in kept and not self._late():
@@ -166,129 +147,76 @@ class Search:
         self, candidate: Set, seen: Observation, part: list[str], before: list[Observation], pairs: bool, wider: bool
     ) -> list[Set]:
         """The candidate with one or two more, so that this part of the case and all cases before are explained."""
-        pool = [name for name in self.reaching[seen.case.id] if name not in candidate]
-        now = self.trace(candidate, seen.case)
-        changing = [name for name in pool if self._changes(candidate | {name}, seen.case, part[-1], now)]
+        pool = [name for name in self.matcher.reaching(seen.case) if name not in candidate]
+        now = self.matcher.trace(candidate, seen.case)
+        changing = [name for name in pool if self.matcher.changes(candidate | {name}, seen.case, part[-1], now)]
         found = [candidate | {name} for name in changing]
         found = [grown for grown in found if self._holds(grown, seen, part, before)]
         if not pairs or (found and not wider):
             return found
-        members = set(changing)
-        for pair in combinations(pool, 2):
+        # a member that changes nothing by itself can still do so beside another: tried where the others fail
+        touching = [name for name in pool if self.matcher.touches(candidate | {name}, seen.case, part, now)]
+        for members in (touching, pool):
+            found += self._pairs(candidate, seen, part, before, members, set(changing))
+            if found and not wider:
+                break
+        return list(dict.fromkeys(found)) or self._descent(candidate, seen, part, before, pool)
+
+    def _pairs(
+        self,
+        candidate: Set,
+        seen: Observation,
+        part: list[str],
+        before: list[Observation],
+        members: list[str],
+        changing: Set | set[str],
+    ) -> list[Set]:
+        """The candidate with two more, of which one changes the last array and neither is idle."""
+        found = []
+        for pair in combinations(members, 2):
             if self._late():
                 break
-            if members.isdisjoint(pair):
+            if changing.isdisjoint(pair):
                 continue
             grown = candidate | set(pair)
-            if self._holds(grown, seen, part, before):
+            if self._holds(grown, seen, part, before) and all(
+                self.matcher.touches(grown - {name}, seen.case, list(seen.actual), self.matcher.trace(grown, seen.case))
+                for name in pair
+            ):
                 found.append(grown)
         return found
 
+    def _descent(
+        self, candidate: Set, seen: Observation, part: list[str], before: list[Observation], pool: list[str]
+    ) -> list[Set]:
+        """The candidate with three or more, added one at a time where they bring the last array nearest."""
+        best = [candidate]
+        for _ in range(DEEPEST):
+            grown = list(dict.fromkeys(known | {name} for known in best for name in pool if name not in known))
+            if self._late():
+                return []
+            found = [extended for extended in grown if self._holds(extended, seen, part, before)]
+            if found:
+                return found
+            distances = {extended: self.matcher.distance(extended, seen, part[-1]) for extended in grown}
+            best = sorted((extended for extended in grown if distances[extended] < np.inf), key=distances.__getitem__)
+            best = best[:WIDTH]
+        return []
+
     def _holds(self, candidate: Set, seen: Observation, part: list[str], before: list[Observation]) -> bool:
-        return self._matches(candidate, seen, part) and all(self._explains(candidate, other) for other in before)
+        return self.matcher.matches(candidate, seen, part) and all(
+            self.matcher.explains(candidate, other) for other in before
+        )
 
     def _shrunk(self, candidate: Set, explained: list[Observation]) -> Set:
-        for name in candidate:
+        for name in self._ordered(candidate):
             smaller = candidate - {name}
-            if all(self._explains(smaller, seen) for seen in explained):
+            if all(self.matcher.explains(smaller, seen) for seen in explained):
                 return self._shrunk(smaller, explained)
         return candidate
 
     def _late(self) -> bool:
         return time.perf_counter() > self.deadline
-
-    # ------------------------------------------------------------------------------------------------ matching
-
-    def _explains(self, candidate: Set, seen: Observation) -> bool:
-        return self._matches(candidate, seen, list(seen.actual))
-
-    def _matches(self, candidate: Set, seen: Observation, names: Iterable[str]) -> bool:
-        predicted = self.trace(candidate, seen.case)
-        if predicted is None:
-            return False
-        coarse = {name for name in candidate if self.by_id[name].precision}
-        exact = self.trace(candidate - coarse, seen.case) if coarse else None
-        ratios = []
-        for name in names:
-            actual, value = seen.actual[name], predicted.get(name)
-            if value is None or value.shape != actual.shape:
-                return False
-            if exact is not None and not np.array_equal(exact[name], value, equal_nan=True):
-                ratios.append(_rounding_ratio(actual, value, exact[name]))
-                if not 1 / ROUNDING_FACTOR_OF_ONE <= ratios[-1] <= ROUNDING_FACTOR_OF_ONE:
-                    return False
-            elif not self._equal(candidate - coarse, seen.case, name, actual, value):
-                return False
-        return not ratios or abs(float(np.mean(np.log(ratios)))) <= np.log(ROUNDING_FACTOR)
-
-    def _equal(self, candidate: Set, case: Case, name: str, actual: Array, value: Array) -> bool:
-        """Whether two arrays differ by rounding only."""
-        if value.size == 0:
-            return True
-        unit = self.precision.unit
-        exact = self.trace(frozenset(), case)
-        if candidate and exact is not None and name in exact and _size(value) > EXPLODES * _size(exact[name]) > 0:
-            return bool(_size(actual) > 1e3 * _size(exact[name]))
-        with np.errstate(all="ignore"):
-            same = (actual == value) | (np.isnan(actual) & np.isnan(value))
-            difference = np.where(same, 0, np.abs(actual.astype(np.float64) - value))
-        if not np.all(np.isfinite(difference)):
-            return False
-        size = _size(np.where(np.isfinite(value), value, 0))
-        distance = tolerance.norm(difference)
-        # most comparisons are decided here: far below what any divergence does, or far beyond rounding
-        if distance <= 2**5 * unit * size and np.all(difference <= 2**10 * unit * np.abs(value)):
-            return True
-        if distance > 2**-3 * unit**0.5 * size and not self.thorough:
-            return False
-        sigma = self._sigma(candidate, case).get(name)
-        return sigma is not None and Comparison.of(actual, value, sigma).ratio <= 1
-
-    def _sigma(self, candidate: Set, case: Case) -> dict[str, Array]:
-        key = (candidate, case.id)
-        if key not in self.sigmas:
-            with applied([self.by_id[name] for name in candidate]), np.errstate(all="ignore"):
-                self.sigmas[key] = tolerance.simulate(case, self.run, self.precision).sigma
-        return self.sigmas[key]
-
-    def _changes(self, candidate: Set, case: Case, name: str, now: Trace | None) -> bool:
-        trace = self.trace(candidate, case)
-        if trace is None or name not in trace:
-            return False
-        return now is None or name not in now or not np.array_equal(trace[name], now[name], equal_nan=True)
-
-    def trace(self, candidate: Set, case: Case) -> Trace | None:
-        """What the reference gives with these divergences; None if they fail or cannot be combined."""
-        # divergences that this case cannot reach change nothing
-        key = (candidate & self.reaching[case.id], case.id)
-        if key not in self.traces:
-            try:
-                with applied([self.by_id[name] for name in key[0]]), np.errstate(all="ignore"):
-                    result = {name: np.asarray(value) for name, value in self.run(case).items()}
-            except ConflictError:
-                self.traces[key] = None
-            except Exception:  # a patched reference may fail in any way: then it explains nothing
-                self.traces[key] = None
-            else:
-                self.traces[key] = result
-        return self.traces[key]
-
-    def _reaching(self, case: Case) -> frozenset[str]:
-        reached = executed(self.run, case)
-        return frozenset(name for name, divergence in self.by_id.items() if functions_of(divergence.patches) & reached)
-
-
-def _size(array: Array) -> float:
-    """The norm, infinite if anything is not finite."""
-    return tolerance.norm(array) if np.all(np.isfinite(array)) else np.inf
-
-
-def _rounding_ratio(actual: Array, predicted: Array, exact: Array) -> float:
-    """An error over the one that a divergence of precision predicts; 0 if either is not finite."""
-    with np.errstate(all="ignore"):
-        observed = _size(actual.astype(np.float64) - exact)
-        expected = _size(predicted.astype(np.float64) - exact)
-    return observed / expected if np.isfinite(observed) and np.isfinite(expected) else 0.0
 
 
 def ordered(names: Iterable[str]) -> list[str]:
@@ -300,32 +228,3 @@ def ordered(names: Iterable[str]) -> list[str]:
         return (int(match[1]), int(match[2] == "param"), position) if match else (0, 0, position)
 
     return [name for _, name in sorted(enumerate(names), key=key)]
-
-
-def executed(run: Callable[[Runnable], Any], case: Runnable) -> set[tuple[str, str]]:
-    """The functions of the reference that a case goes through."""
-    codes: set[CodeType] = set()
-
-    def note(frame: FrameType, event: str, _: object) -> None:
-        if event == "call":
-            codes.add(frame.f_code)
-
-    before = sys.getprofile()
-    sys.setprofile(note)
-    try:
-        with np.errstate(all="ignore"):
-            run(case)
-    finally:
-        sys.setprofile(before)
-    return {_functions()[code] for code in codes if code in _functions()}
-
-
-def _functions() -> dict[CodeType, tuple[str, str]]:
-    if not _FUNCTIONS:
-        for module in {patch.module for divergence in catalogue() for patch in divergence.patches}:
-            for name in source(module).functions:
-                _FUNCTIONS[source(module).function(name).__code__] = (module, name)
-    return _FUNCTIONS
-
-
-_FUNCTIONS: dict[CodeType, tuple[str, str]] = {}

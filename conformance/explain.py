@@ -12,9 +12,10 @@ import numpy as np
 from conformance import cases, places, tolerance
 from conformance.adapters import reference
 from conformance.case import Case
-from conformance.diagnose import executed, ordered
+from conformance.diagnose import ordered
 from conformance.divergences import Divergence, applied, by_id
 from conformance.divergences.patching import functions_of, source
+from conformance.reach import executed
 from conformance.trace import Trace
 
 

@@ -10,16 +10,18 @@ import multiprocessing
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from conformance.adapters import reference
 from conformance.case import Case
-from conformance.compare import Check
-from conformance.diagnose import executed
+from conformance.compare import Check, Judge
 from conformance.divergences import Divergence, applied, by_id, catalogue
 from conformance.divergences.patching import functions_of
+from conformance.reach import executed
 from conformance.run import CachedJudge, cores, expectation, start_process
 from conformance.tolerance import Precision
 from conformance.trace import Trace, as_trace
@@ -54,27 +56,43 @@ def kills(cases: Sequence[Case], divergences: Sequence[Divergence] | None = None
 
 def kills_of(case: Case, divergences: Sequence[str]) -> list[Kill]:
     """Every divergence that a case catches."""
-    run = getattr(reference, case.family)
-    expected, _ = expectation(case)
-    judge = CachedJudge(case, expected, run, Precision.of(case.dtype), complete=True)
-    right, usual = _run(case)
-    assert isinstance(right, dict)
-    reached = executed(run, case)
-    found = []
-    for name in divergences:
-        divergence = by_id()[name]
-        if not functions_of(divergence.patches) & reached:
-            continue
-        with applied([divergence]):
-            trace, messages = _run(case)
+    watch = Watch.of(case)
+    reaching = [name for name in divergences if functions_of(by_id()[name].patches) & watch.reached]
+    return [found for name in reaching if (found := watch.kill(name, applied([by_id()[name]])))]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A case with what shows that a changed reference goes wrong in it."""
+
+    case: Case
+    judge: Judge
+    right: Trace
+    usual: frozenset[str]
+    """the warnings of the reference as it is"""
+    reached: frozenset[tuple[str, str]]
+    """the functions that it goes through"""
+
+    @classmethod
+    def of(cls, case: Case) -> Watch:
+        run = getattr(reference, case.family)
+        judge = CachedJudge(case, expectation(case)[0], run, Precision.of(case.dtype), complete=True)
+        right, usual = _run(case)
+        assert isinstance(right, dict)
+        return cls(case, judge, right, frozenset(usual), frozenset(executed(run, case)))
+
+    def kill(self, name: str, changed: AbstractContextManager[None]) -> Kill | None:
+        """How the case catches what ``changed`` does to the reference, if it does."""
+        with changed:
+            trace, messages = _run(self.case)
         if isinstance(trace, str):
-            found.append(Kill(name, case.id, "exception", message=trace))
-        elif wrong := _wrong(judge.checks(trace), trace, right):
+            return Kill(name, self.case.id, "exception", message=trace)
+        if wrong := _wrong(self.judge.checks(trace), trace, self.right):
             worst = max(check.ratio if check.ratio is not None else np.inf for check in wrong)
-            found.append(Kill(name, case.id, "value", tuple(str(check.array) for check in wrong), float(worst)))
-        elif messages - usual:
-            found.append(Kill(name, case.id, "warning", message=sorted(messages - usual)[0]))
-    return found
+            return Kill(name, self.case.id, "value", tuple(str(check.array) for check in wrong), float(worst))
+        if messages - self.usual:
+            return Kill(name, self.case.id, "warning", message=sorted(messages - self.usual)[0])
+        return None
 
 
 def _wrong(checks: Iterator[Check], trace: Trace, right: Trace) -> list[Check]:

@@ -6,7 +6,8 @@ Under ``with Rounding(...)``, each operation on a ``NoisyArray`` adds to its res
 
 where u is the unit roundoff that is simulated, eta the smallest subnormal, and the magnitude is the result's
 absolute value, for a matrix product |A| @ |B|, for a sum the sum of absolute values. Operations that never
-round (maximum, selection, copies) add nothing, and exact zeros stay exact.
+round (maximum, selection, copies) add nothing, and exact zeros stay exact. Rounding to bfloat16, which a formula
+asks for itself (``reference.rounding``), has the u of bfloat16 whatever is simulated.
 
 Fresh rounding draws every xi anew. Coherent rounding has one xi per operation, place in the code and unit
 (last axis), reused over time and batch, because real rounding repeats itself on stationary sequences; it takes
@@ -27,6 +28,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from reference.rounding import round_to_bfloat16
 
 Plain = NDArray[Any]
 
@@ -99,9 +102,15 @@ MOVING = frozenset(
 )
 ASKING = frozenset((np.shape, np.ndim, np.size, np.result_type, np.array_equal))
 
+BFLOAT16_UNIT = 2.0**-9
+
 NUMPY_FOLDER = os.path.dirname(np.__file__) + os.sep
 
 _active: ContextVar[Rounding] = ContextVar("rounding")
+
+
+class UnknownOperationError(TypeError):
+    """An operation whose rounding this module does not know."""
 
 
 class Rounding:
@@ -114,6 +123,8 @@ class Rounding:
         self.coherent = coherent
         self.kinks: list[Plain] = []
         """the arguments of every maximum, minimum or comparison with a constant, in order"""
+        self.bfloat16 = False
+        """whether anything was rounded to bfloat16"""
         self._xi: dict[Any, Plain] = {}
 
     def __enter__(self) -> Rounding:
@@ -125,20 +136,27 @@ class Rounding:
     ) -> None:
         _active.reset(self._token)
 
-    def __call__(self, value: Plain, magnitude: Plain, terms: int, operation: object) -> Plain:
-        """``value``, after rounding at random."""
+    def __call__(
+        self, value: Plain, magnitude: Plain, terms: int, operation: object, unit: float | None = None
+    ) -> Plain:
+        """``value``, after rounding at random; ``unit`` where it is not the one that is simulated."""
         if self.unit == 0:
             return value
+        unit = self.unit if unit is None else unit
         if self.coherent:
             xi = self._repeated(value.shape[-1:], operation)
-            unit = self.unit * max(terms, 1) ** 0.5
+            unit = unit * max(terms, 1) ** 0.5
         else:
             xi = self.rng.standard_normal(value.shape)
-            unit = self.unit
         with np.errstate(all="ignore"):
             error = (unit * magnitude + self.eta) * xi
         # an exact zero and what is not finite have no rounding error
         return value + np.where((magnitude > 0) & np.isfinite(magnitude) & np.isfinite(value), error, 0)
+
+    def to_bfloat16(self, value: Plain) -> Plain:
+        """``value``, after rounding to bfloat16 at random."""
+        self.bfloat16 = True
+        return self(value, np.abs(value), 1, round_to_bfloat16, BFLOAT16_UNIT)
 
     def _repeated(self, shape: tuple[int, ...], operation: object) -> Plain:
         frame = sys._getframe(2)
@@ -175,7 +193,7 @@ class NoisyArray(np.ndarray[Any, Any]):
             terms = plain[0].size // max(value.size, 1)
             return self._rounded_into(out, _active.get()(value, np.asarray(magnitude), terms, ufunc))
         if method != "__call__" or ufunc not in ROUNDED or masked:
-            raise TypeError(f"the noise model does not know numpy.{ufunc.__name__}.{method}")
+            raise UnknownOperationError(f"the noise model does not know numpy.{ufunc.__name__}.{method}")
         kwargs.pop("out", None)
         value = np.asarray(ufunc(*plain, **kwargs))
         return self._rounded_into(out, _active.get()(value, np.abs(value), 1, ufunc))
@@ -196,22 +214,24 @@ class NoisyArray(np.ndarray[Any, Any]):
             return getattr(args[0].view(NoisyArray), func.__name__.removeprefix("a"))(*args[1:], **kwargs)
         if func is np.dot:
             return args[0].view(NoisyArray).dot(*args[1:], **kwargs)
+        if func is round_to_bfloat16:
+            return _noisy(_active.get().to_bfloat16(_plain(args[0])))
         if func is np.linalg.norm and len(args) == 1 and not kwargs:
             return np.sqrt((args[0] * args[0]).sum())
-        raise TypeError(f"the noise model does not know {func.__module__}.{func.__name__}")
+        raise UnknownOperationError(f"the noise model does not know {func.__module__}.{func.__name__}")
 
     def dot(self, b: Any, out: Any = None) -> Any:
         """A product, rounded; ``ndarray.dot`` is no ufunc and would lose the noise."""
         return self._rounded_into(None if out is None else (out,), _product(np.dot, _plain(self), _plain(b)))
 
     def cumsum(self, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError("the noise model does not know ndarray.cumsum")
+        raise UnknownOperationError("the noise model does not know ndarray.cumsum")
 
     def cumprod(self, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError("the noise model does not know ndarray.cumprod")
+        raise UnknownOperationError("the noise model does not know ndarray.cumprod")
 
     def trace(self, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError("the noise model does not know ndarray.trace")
+        raise UnknownOperationError("the noise model does not know ndarray.trace")
 
 
 def noisy(array: Plain) -> Plain:

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from conformance.case import Array
-from conformance.diagnose import executed
 from conformance.divergences import Divergence, applied, catalogue
 from conformance.divergences.patching import functions_of
+from conformance.reach import executed
 from reference import optim, rnn
 
 OPS = ("RNN", "LSTM", "GRU", "Momentum", "Adagrad", "Adam")

@@ -18,8 +18,9 @@ from conformance.adapters import reference
 from conformance.case import Case
 from conformance.cases import sweep
 from conformance.compare import Check, Judge
-from conformance.diagnose import Diagnosis, Observation, Search
+from conformance.diagnose import Diagnosis, Search
 from conformance.implementation import Implementation, load
+from conformance.matching import Observation
 from conformance.tolerance import Precision, Simulation
 from conformance.trace import NotATraceError, Trace, as_trace
 

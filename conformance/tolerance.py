@@ -7,7 +7,8 @@ everywhere, eight times with rounding that repeats itself over time and batch. F
 
 An array agrees if its largest |difference| / sigma is at most 32 and norm(difference) <= 8 norm(sigma). The
 limits were frozen on one set of cases and then held on tens of thousands of new ones; they are the same for
-every array, dtype and case. float64 is simulated in float64, with rounding 2^13 times as large as its own.
+every array, dtype and case. float64 is simulated in float64, with rounding 2^13 times as large as its own, unless
+the case rounds to bfloat16 too: that is as large as can be.
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ class Simulation:
     sigma: dict[str, Array]
     inadmissible: str | None
     """why the case proves nothing in this precision, if so"""
+    bfloat16: bool = False
+    """whether the reference rounds to bfloat16: then some of its arrays are no more precise, in whatever dtype"""
 
 
 def floor_of(reference: Array, precision: Precision) -> Array:
@@ -83,9 +86,9 @@ def simulate(case: Case, run: Callable[[Case], Trace], precision: Precision) -> 
     test, the case's own unless an implementation has declared a coarser one.
     """
     wide = case.astype(np.dtype(np.float64))
-    scale = SCALE_FLOAT64 if precision.unit < 2.0**-30 else 1.0
     with Rounding(0.0, 0.0, np.random.default_rng(0), coherent=False) as exact:
         base = run(wide.with_arrays(noisy))
+    scale = SCALE_FLOAT64 if precision.unit < 2.0**-30 and not exact.bfloat16 else 1.0
     variances = {kind: {name: np.zeros(np.shape(value)) for name, value in base.items()} for kind in (False, True)}
     kinks = [np.zeros(argument.shape) for argument in exact.kinks]
     rng = np.random.default_rng(zlib.crc32(case.id.encode()))
@@ -105,7 +108,7 @@ def simulate(case: Case, run: Callable[[Case], Trace], precision: Precision) -> 
         for name in base
     }
     kink_sigmas = [np.sqrt(total) / scale for total in kinks]
-    return Simulation(sigma, _inadmissible(base, sigma, exact.kinks, kink_sigmas))
+    return Simulation(sigma, _inadmissible(base, sigma, exact.kinks, kink_sigmas), exact.bfloat16)
 
 
 def _deviation(value: Array, base: Array) -> Array:

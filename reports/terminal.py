@@ -8,6 +8,7 @@ from conformance.log import Log
 from reports import summary
 
 MOST_FAILURES = 12
+MOST_ERRORS = 5
 MOST_DIFFS = 60
 """lines of patches"""
 
@@ -35,6 +36,8 @@ def render(log: Log) -> str:
         )
         more = len(failures) - MOST_FAILURES
         parts.append(table + (f"\n... and {more} more, all in the report" if more > 0 else ""))
+    errors = dict.fromkeys(f"errored: {row[1]}: {row[5]}" for row in failures if row[0] == "errored")
+    parts += list(errors)[:MOST_ERRORS]
     parts += summary.diagnoses(log)
     patches = "\n".join(summary.diffs(log)).splitlines()
     if patches:

@@ -6,6 +6,7 @@ Everything is computed by torch's own modules, functions and optimizers, gradien
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -205,6 +206,108 @@ def optimizer(case: Case) -> Trace:
     return trace
 
 
+def optimizer_sparse(case: Case) -> Trace:
+    params = {name: _leaf(value) for name, value in case.params().items()}
+    algorithm = make_optimizer(case.config, params)
+    trace: Trace = {}
+    for k in range(1, case.steps + 1):
+        if f"step{k}.lr" in case:
+            algorithm.param_groups[0]["lr"] = float(case[f"step{k}.lr"])
+        for name, param in params.items():
+            param.grad = None
+            if f"step{k}.grad.{name}.rows" in case:
+                rows, values = (torch.from_numpy(case[f"step{k}.grad.{name}.{part}"]) for part in ("rows", "values"))
+                param.grad = torch.sparse_coo_tensor(rows[None], values, param.shape, check_invariants=True)
+        algorithm.step()
+        trace |= _step_trace(k, params, algorithm)
+    return trace
+
+
+def optimizer_closure(case: Case) -> Trace:
+    config = {key: value for key, value in case.config.items() if key not in ("algorithm", "objective", "steps")}
+    params = {name: _leaf(value) for name, value in case.params().items()}
+    algorithm = torch.optim.LBFGS(list(params.values()), **config)
+    matrix, vector = torch.from_numpy(case["matrix"]), torch.from_numpy(case["vector"])
+    calls = 0
+
+    def closure() -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        algorithm.zero_grad()
+        z = torch.cat([param.reshape(-1) for param in params.values()])
+        if case.config["objective"] == "quadratic":
+            value = z @ matrix @ z / 2 - vector @ z
+        else:
+            value = (100 * (z[1:] - z[:-1] ** 2) ** 2 + (1 - z[:-1]) ** 2).sum()
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    trace: Trace = {}
+    for k in range(1, case.config["steps"] + 1):
+        calls = 0
+        algorithm.step(closure)  # type: ignore[no-untyped-call]
+        trace[f"step{k}.calls"] = np.asarray(calls)
+        for key, value in algorithm.state[next(iter(params.values()))].items():
+            # al is scratch, of the last iteration
+            if key != "al" and value is not None and not (isinstance(value, list) and not value):
+                trace[f"step{k}.state.{key}"] = _closure_state(value, case)
+        trace |= {f"step{k}.param.{name}": _array(param) for name, param in params.items()}
+    return trace
+
+
+def _closure_state(value: Any, case: Case) -> Array:
+    """LBFGS keeps tensors, lists of tensors, Python's floats and counts."""
+    if isinstance(value, list):
+        return np.stack([_array(entry) for entry in value])
+    if isinstance(value, float):
+        return _number(value, case)
+    return _array(value) if isinstance(value, torch.Tensor) else np.asarray(value)
+
+
+def clip(case: Case) -> Trace:
+    config = dict(case.config)
+    name = config.pop("function")
+    if "norm_type" in config:
+        config["norm_type"] = float(config["norm_type"])
+    params = {key: _leaf(np.zeros_like(value)) for key, value in case.params("grad.").items()}
+    for key, value in case.params("grad.").items():
+        params[key].grad = torch.from_numpy(value)
+    norm = getattr(torch.nn.utils, f"{name}_")(list(params.values()), **config, foreach=False)
+    trace = {f"grad.{key}": _array(_grad_of(param)) for key, param in params.items()}
+    return trace if norm is None else trace | {"total_norm": _array(norm)}
+
+
+def schedule(case: Case) -> Trace:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=float(case["lr"]), momentum=0.9)
+    made = _schedule(case.config, case, optimizer)
+    (group,) = optimizer.param_groups
+    rates, momenta = [group["lr"]], [group["momentum"]]
+    for t in range(case.config["steps"]):
+        optimizer.step()
+        if "metrics" in case:
+            made.step(float(case["metrics"][t]))
+        else:
+            made.step()
+        rates.append(group["lr"])
+        momenta.append(group["momentum"])
+    trace: Trace = {"lr": np.array(rates)}
+    return trace | {"momentum": np.array(momenta)} if case.config.get("cycle_momentum") else trace
+
+
+def _schedule(config: Mapping[str, Any], case: Case, optimizer: torch.optim.Optimizer) -> Any:
+    arguments = {key: value for key, value in config.items() if key not in ("schedule", "steps", "schedulers")}
+    if "lr_lambda" in case:
+        factors = case["lr_lambda"]
+        arguments["lr_lambda"] = lambda t: float(factors[t])
+    kind = getattr(torch.optim.lr_scheduler, config["schedule"])
+    if "schedulers" not in config:
+        return kind(optimizer, **arguments)
+    parts = [_schedule(part, case, optimizer) for part in config["schedulers"]]
+    if config["schedule"] == "ChainedScheduler":
+        return kind(parts, optimizer=optimizer)
+    return kind(optimizer, parts, **arguments)
+
+
 class _Network(torch.nn.Module):
     """An RNN whose last step's output goes through a linear layer."""
 
@@ -334,8 +437,9 @@ def make_optimizer(config: Mapping[str, Any], params: Tensors) -> torch.optim.Op
     """The algorithm of a case's configuration over named parameters, one tensor at a time."""
     arguments = {key: tuple(v) if isinstance(v, list) else v for key, v in config.items() if key != "algorithm"}
     algorithm = getattr(torch.optim, config["algorithm"])
-    # foreach=False selects the single-tensor path in all of them; not all take fused, which is off then too
-    made: torch.optim.Optimizer = algorithm(list(params.values()), **arguments, foreach=False)
+    # foreach=False selects the single-tensor path; not all take fused, which is off then too
+    ways = {"foreach": False} if "foreach" in inspect.signature(algorithm).parameters else {}
+    made: torch.optim.Optimizer = algorithm(list(params.values()), **arguments, **ways)
     return made
 
 
@@ -344,7 +448,9 @@ def _step_trace(k: int, params: Tensors, algorithm: torch.optim.Optimizer) -> Tr
     for name, param in params.items():
         for key, value in algorithm.state.get(param, {}).items():
             if value is not None:
-                trace[f"step{k}.state.{name}.{key}"] = _array(value)
+                # SparseAdam counts its steps in a Python int
+                array = _array(value) if isinstance(value, torch.Tensor) else np.asarray(value)
+                trace[f"step{k}.state.{name}.{key}"] = array
     return trace
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from conformance.case import Array, Case
 from conformance.trace import Trace
-from reference import activations, initializers, losses, optim
+from reference import activations, initializers, losses, optim, schedules
+from reference import clip as clipping
 from reference import gru as gated_recurrent_unit
 from reference import linear as linear_layer
 from reference import lstm as long_short_term_memory
@@ -168,6 +169,118 @@ def optimizer(case: Case) -> Trace:
         params, state = algorithm.step(params, case.params(f"step{k}.grad."), state)
         trace |= step_trace(k, params, state)
     return trace
+
+
+def optimizer_sparse(case: Case) -> Trace:
+    algorithm = make_optimizer(case.config)
+    params = case.params()
+    state: Any = algorithm.init(params)
+    trace: Trace = {}
+    for k in range(1, case.steps + 1):
+        if f"step{k}.lr" in case:
+            algorithm = replace(algorithm, lr=float(case[f"step{k}.lr"]))  # type: ignore[call-arg]
+        prefix = f"step{k}.grad."
+        grads = {
+            name: optim.SparseGradient(case[f"{prefix}{name}.rows"], case[f"{prefix}{name}.values"])
+            for name in params
+            if f"{prefix}{name}.rows" in case
+        }
+        params, state = algorithm.step(params, grads, state)
+        trace |= step_trace(k, params, state)
+    return trace
+
+
+def optimizer_closure(case: Case) -> Trace:
+    config = {key: value for key, value in case.config.items() if key not in ("algorithm", "objective", "steps")}
+    algorithm = optim.LBFGS(**config)
+    params = case.params()
+    state: Any = algorithm.init(params)
+    objective = _OBJECTIVES[case.config["objective"]]
+    calls = 0
+
+    def closure(at: Mapping[str, Array]) -> tuple[Any, dict[str, Array]]:
+        nonlocal calls
+        calls += 1
+        flat = np.concatenate([value.reshape(-1) for value in at.values()])
+        loss, gradient = objective(flat, case)
+        grads, start = {}, 0
+        for name, value in at.items():
+            grads[name] = gradient[start : start + value.size].reshape(value.shape)
+            start += value.size
+        return loss, grads
+
+    trace: Trace = {}
+    for k in range(1, case.config["steps"] + 1):
+        calls = 0
+        params, state = algorithm.step(params, closure, state)
+        trace[f"step{k}.calls"] = np.asarray(calls)
+        trace |= {f"step{k}.state.{key}": _stacked(value, case) for key, value in state.items() if not _empty(value)}
+        trace |= {f"step{k}.param.{name}": value for name, value in params.items()}
+    return trace
+
+
+def _quadratic(z: Array, case: Case) -> tuple[Any, Array]:
+    slope = case["matrix"] @ z
+    return z.dot(slope) / 2 - case["vector"].dot(z), slope - case["vector"]
+
+
+def _rosenbrock(z: Array, case: Case) -> tuple[Any, Array]:
+    valley, distance = z[1:] - z[:-1] * z[:-1], 1 - z[:-1]
+    gradient = np.zeros_like(z)
+    gradient[:-1] = -400 * z[:-1] * valley - 2 * distance
+    gradient[1:] = gradient[1:] + 200 * valley
+    return (100 * valley * valley + distance * distance).sum(), gradient
+
+
+_OBJECTIVES = {"quadratic": _quadratic, "rosenbrock": _rosenbrock}
+
+
+def _empty(value: Any) -> bool:
+    return isinstance(value, list) and not value
+
+
+def _stacked(value: Any, case: Case) -> Array:
+    """An entry of LBFGS' state as an array; counts stay whole numbers."""
+    array = np.stack([np.asanyarray(entry) for entry in value]) if isinstance(value, list) else np.asanyarray(value)
+    return array.astype(case.dtype) if array.dtype.kind == "f" else array
+
+
+def clip(case: Case) -> Trace:
+    config = dict(case.config)
+    name = config.pop("function")
+    if "norm_type" in config:
+        config["norm_type"] = float(config["norm_type"])
+    result = getattr(clipping, name)(case.params("grad."), **config)
+    grads, norm = result if isinstance(result, tuple) else (result, None)
+    trace = {f"grad.{key}": grad for key, grad in grads.items()}
+    return trace if norm is None else trace | {"total_norm": norm}
+
+
+def schedule(case: Case) -> Trace:
+    lr = float(case["lr"])
+    made = make_schedule(case.config, case)
+    if isinstance(made, schedules.ReduceLROnPlateau):
+        rates, state = [lr], made.init()
+        for metric in case["metrics"]:
+            lr, state = made.step(lr, float(metric), state)
+            rates.append(lr)
+        return {"lr": np.array(rates)}
+    steps = range(case.config["steps"] + 1)
+    trace: Trace = {"lr": np.array([made.rate(lr, t) for t in steps])}
+    if isinstance(made, schedules.CyclicLR | schedules.OneCycleLR):
+        trace["momentum"] = np.array([made.momentum(t) for t in steps])
+    return trace
+
+
+def make_schedule(config: Mapping[str, Any], case: Case) -> Any:
+    """The schedule of a case's configuration, or of a part of it."""
+    arguments = {key: value for key, value in config.items() if key not in ("schedule", "steps", "schedulers")}
+    if "schedulers" in config:
+        arguments["schedulers"] = [make_schedule(part, case) for part in config["schedulers"]]
+    if "lr_lambda" in case:
+        factors = case["lr_lambda"]
+        arguments["lr_lambda"] = lambda t: float(factors[t])
+    return getattr(schedules, config["schedule"])(**arguments)
 
 
 def training(case: Case) -> Trace:

@@ -15,19 +15,27 @@ from conformance.case import Case, Level
 from conformance.cases import (
     activation,
     cell,
+    clip,
     documented,
     initializer,
     linear,
     loss,
     notebook,
     optimizer,
+    optimizer_closure,
+    optimizer_sparse,
     recurrent,
     rnn,
+    schedule,
     sweep,
     training,
 )
 
-MODULES = (documented, rnn, recurrent, cell, linear, activation, loss, initializer, optimizer, training, notebook)
+MODULES = (
+    *(documented, rnn, recurrent, cell),
+    *(linear, activation, loss, initializer),
+    *(optimizer, optimizer_sparse, optimizer_closure, clip, schedule, training, notebook),
+)
 
 ALIASES = {"documented/three-step": "documented/*/three-step*"}
 

@@ -54,7 +54,7 @@ def cases() -> Iterator[Case]:
     rows.append(("gaussian", {"function": "gaussian", "shape": [6, 4], "sigma": 0.01}, "a fixed standard deviation"))
     for name in ("linear", "conv2d", "sigmoid", "tanh", "relu", "selu", "leaky_relu"):
         config = {"function": "calculate_gain", "shape": [], "nonlinearity": name}
-        rows.append((f"gain-{name}", config, "the recommended gain"))
+        rows.append((f"gain-{name}", config, "an entry of torch's table of recommended gains"))
     for slope in (0.2, math.sqrt(5)):
         config = {"function": "calculate_gain", "shape": [], "nonlinearity": "leaky_relu", "param": slope}
         rows.append((f"gain-leaky_relu-{slope:.2f}", config, "leaky_relu's gain follows from its slope"))

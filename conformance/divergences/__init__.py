@@ -5,9 +5,16 @@ recurrent.py    the Elman RNN
 gated.py        LSTM and GRU
 sequences.py    sequences of different lengths, dropout
 notebook.py     a learner's notebook as written: its own mistakes, and which of the others it makes
-optimizers.py   what all optimizers share, SGD; like the next two, with other frameworks' dialects
-adaptive.py     Adagrad and RMSprop
+optimizers.py   what all optimizers share, SGD; like the next six, with other frameworks' dialects
+averaged.py     ASGD
+adaptive.py     Adagrad, RMSprop, Adadelta and Rprop
 adam.py         Adam and AdamW
+adam_kin.py     Adamax, NAdam and RAdam
+sparse.py       SparseAdam
+matrices.py     Adafactor and Muon
+closures.py     LBFGS
+clipping.py     clipping of gradients
+schedules.py    learning-rate schedules
 layers.py       the linear layer
 activations.py  tanh, relu, sigmoid, softmax
 losses.py       mean squared error and cross-entropy
@@ -23,16 +30,23 @@ from functools import cache
 from conformance.divergences import (
     activations,
     adam,
+    adam_kin,
     adaptive,
+    averaged,
+    clipping,
+    closures,
     gated,
     initializers,
     layers,
     losses,
+    matrices,
     notebook,
     optimizers,
     patching,
     recurrent,
+    schedules,
     sequences,
+    sparse,
 )
 from conformance.divergences.divergence import Divergence
 
@@ -48,8 +62,15 @@ def catalogue() -> tuple[Divergence, ...]:
         gated,
         notebook,
         optimizers,
+        averaged,
         adaptive,
         adam,
+        adam_kin,
+        sparse,
+        matrices,
+        closures,
+        clipping,
+        schedules,
         layers,
         activations,
         losses,

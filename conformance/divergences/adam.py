@@ -13,10 +13,10 @@ MOMENTS = "Adam._moments"
 ADAMW = "AdamW.update"
 
 DENOMINATOR = "np.sqrt(exp_avg_sq) / bias_correction2**0.5 + eps"
-EPSILON_HAT = Patch("optim", DENOMINATOR, "(np.sqrt(exp_avg_sq) + eps) / bias_correction2**0.5", MOMENTS)
+EPSILON_HAT = Patch("optim.adam", DENOMINATOR, "(np.sqrt(exp_avg_sq) + eps) / bias_correction2**0.5", MOMENTS)
 SECOND_MOMENT = 'exp_avg_sq = beta2 * state["exp_avg_sq"] + (1 - beta2) * grad * grad'
-FIRST_UNCORRECTED = Patch("optim", "self.lr / bias_correction1 * exp_avg", "self.lr * exp_avg", MOMENTS)
-SECOND_UNCORRECTED = Patch("optim", "np.sqrt(exp_avg_sq) / bias_correction2**0.5", "np.sqrt(exp_avg_sq)", MOMENTS)
+FIRST_UNCORRECTED = Patch("optim.adam", "self.lr / bias_correction1 * exp_avg", "self.lr * exp_avg", MOMENTS)
+SECOND_UNCORRECTED = Patch("optim.adam", "np.sqrt(exp_avg_sq) / bias_correction2**0.5", "np.sqrt(exp_avg_sq)", MOMENTS)
 COUPLED = "grad = grad + self.weight_decay * param"
 
 
@@ -47,13 +47,13 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "adam-epsilon-inside-root",
         "with Adam's epsilon inside the root",
         "sqrt(v_hat + eps) in place of sqrt(v_hat) + eps: gradients below 1e-4 make much smaller steps.",
-        (Patch("optim", DENOMINATOR, "np.sqrt(exp_avg_sq / bias_correction2 + eps)", MOMENTS),),
+        (Patch("optim.adam", DENOMINATOR, "np.sqrt(exp_avg_sq / bias_correction2 + eps)", MOMENTS),),
     ),
     Divergence(
         "adam-without-epsilon",
         "without Adam's epsilon",
         "A parameter that has only seen gradients of 0 becomes 0 / 0.",
-        (Patch("optim", f"{DENOMINATOR}\n", "np.sqrt(exp_avg_sq) / bias_correction2**0.5\n", MOMENTS),),
+        (Patch("optim.adam", f"{DENOMINATOR}\n", "np.sqrt(exp_avg_sq) / bias_correction2**0.5\n", MOMENTS),),
     ),
     # ----------------------------------------------------------------------------------------- bias correction
     Divergence(
@@ -79,19 +79,19 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "adam-second-correction-without-root",
         "with sqrt(v) divided by 1 - beta2^t, not by its root",
         "The correction belongs to v, under the root.",
-        (Patch("optim", "bias_correction2**0.5", "bias_correction2", MOMENTS),),
+        (Patch("optim.adam", "bias_correction2**0.5", "bias_correction2", MOMENTS),),
     ),
     Divergence(
         "adam-count-one-ahead",
         "with Adam's step count one ahead in the bias correction",
         "The count starts at 1 and is incremented before its first use.",
-        (Patch("optim", "t = float(step)", "t = float(step) + 1", MOMENTS),),
+        (Patch("optim.adam", "t = float(step)", "t = float(step) + 1", MOMENTS),),
     ),
     Divergence(
         "adam-count-one-behind",
         "with Adam's step count starting at 0 in the bias correction",
         "The count is incremented after its use: the first step divides by 1 - beta^0 = 0.",
-        (Patch("optim", "t = float(step)", "t = float(step) - 1", MOMENTS),),
+        (Patch("optim.adam", "t = float(step)", "t = float(step) - 1", MOMENTS),),
         shows_as="exception",
     ),
     Divergence(
@@ -100,7 +100,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "m <- m / (1 - beta1^t) in place: the next step averages what was corrected before, and corrects it again.",
         (
             Patch(
-                "optim",
+                "optim.adam",
                 SECOND_MOMENT,
                 f"{SECOND_MOMENT}\n"
                 "        exp_avg, exp_avg_sq = exp_avg / bias_correction1, exp_avg_sq / bias_correction2\n"
@@ -114,31 +114,35 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "adam-betas-swapped",
         "with beta1 and beta2 swapped",
         "The first moment remembers a thousand steps, the second ten.",
-        (Patch("optim", "(beta1, beta2), eps", "(beta2, beta1), eps", MOMENTS),),
+        (Patch("optim.adam", "(beta1, beta2), eps", "(beta2, beta1), eps", MOMENTS),),
     ),
     Divergence(
         "adam-first-moment-summed",
         "with g in place of (1 - beta1) g in Adam's first moment",
         "Half of the exponential average is forgotten: steps are ten times too large.",
-        (Patch("optim", "(1 - beta1) * grad", "grad", MOMENTS),),
+        (Patch("optim.adam", "(1 - beta1) * grad", "grad", MOMENTS),),
     ),
     Divergence(
         "adam-second-moment-summed",
         "with g^2 in place of (1 - beta2) g^2 in Adam's second moment",
         "Half of the exponential average is forgotten: steps are 32 times too small.",
-        (Patch("optim", "(1 - beta2) * grad * grad", "grad * grad", MOMENTS),),
+        (Patch("optim.adam", "(1 - beta2) * grad * grad", "grad * grad", MOMENTS),),
     ),
     Divergence(
         "adam-root-missing",
         "without the root in Adam's denominator",
         "m_hat / (v_hat + eps): the smaller the gradients, the larger the steps.",
-        (Patch("optim", "np.sqrt(exp_avg_sq) / bias_correction2**0.5", "(exp_avg_sq) / bias_correction2", MOMENTS),),
+        (
+            Patch(
+                "optim.adam", "np.sqrt(exp_avg_sq) / bias_correction2**0.5", "(exp_avg_sq) / bias_correction2", MOMENTS
+            ),
+        ),
     ),
     Divergence(
         "adam-first-moment-ignored",
         "with the gradient itself in place of Adam's first moment",
         "g / (sqrt(v_hat) + eps): RMSprop with bias correction.",
-        (Patch("optim", "self.lr / bias_correction1 * exp_avg", "self.lr * grad", MOMENTS),),
+        (Patch("optim.adam", "self.lr / bias_correction1 * exp_avg", "self.lr * grad", MOMENTS),),
     ),
     Divergence(
         "adam-moments-in-float32",
@@ -146,7 +150,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "The state is kept in float32 beside float64 parameters: 1e-7, a billion times the rounding error of float64.",
         (
             Patch(
-                "optim",
+                "optim.adam",
                 SECOND_MOMENT,
                 f"{SECOND_MOMENT}\n"
                 "        exp_avg = exp_avg.astype(np.float32).astype(param.dtype)\n"
@@ -161,7 +165,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "adam-amsgrad-ignored",
         "with amsgrad's maximum kept but not used",
         "The denominator has the present average in place of the largest so far.",
-        (Patch("optim", 'exp_avg_sq = new["max_exp_avg_sq"]', 'new["max_exp_avg_sq"]', MOMENTS),),
+        (Patch("optim.adam", 'exp_avg_sq = new["max_exp_avg_sq"]', 'new["max_exp_avg_sq"]', MOMENTS),),
     ),
     Divergence(
         "adam-amsgrad-after-bias-correction",
@@ -170,7 +174,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "and its maximum keeps that for good.",
         (
             Patch(
-                "optim",
+                "optim.adam",
                 'np.maximum(state["max_exp_avg_sq"], exp_avg_sq)',
                 'np.maximum(state["max_exp_avg_sq"], exp_avg_sq / bias_correction2)\n'
                 "            bias_correction2 = 1.0",
@@ -185,7 +189,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "One buffer for two quantities: the maximum is averaged on, where torch keeps the average beside it.",
         (
             Patch(
-                "optim",
+                "optim.adam",
                 'exp_avg_sq = new["max_exp_avg_sq"] = np.maximum(state["max_exp_avg_sq"], exp_avg_sq)',
                 'exp_avg_sq = new["max_exp_avg_sq"] = new["exp_avg_sq"] = '
                 'np.maximum(state["max_exp_avg_sq"], exp_avg_sq)',
@@ -200,16 +204,16 @@ DIVERGENCES: tuple[Divergence, ...] = (
         FLOAT32_NOTE,
         (
             Patch(
-                "optim",
+                "optim.adam",
                 "(beta1, beta2), eps = self.betas, self.eps",
                 "(beta1, beta2), eps = self.betas, self.eps\n"
                 f"        beta1, beta2, eps = {float32('beta1')}, {float32('beta2')}, {float32('eps')}",
                 MOMENTS,
             ),
-            Patch("optim", "self.lr / bias", f"{float32('self.lr')} / bias", MOMENTS),
-            Patch("optim", "self.weight_decay * param", f"{float32('self.weight_decay')} * param", "Adam.update"),
+            Patch("optim.adam", "self.lr / bias", f"{float32('self.lr')} / bias", MOMENTS),
+            Patch("optim.adam", "self.weight_decay * param", f"{float32('self.weight_decay')} * param", "Adam.update"),
             Patch(
-                "optim",
+                "optim.adam",
                 "self.lr * self.weight_decay",
                 f"{float32('self.lr')} * {float32('self.weight_decay')}",
                 ADAMW,
@@ -222,7 +226,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "adamw-decay-not-scaled-by-rate",
         "with AdamW's decay not multiplied by the learning rate",
         "theta <- theta - lambda theta: a thousand times torch's decay at lr 1e-3, and schedules do not reach it.",
-        (Patch("optim", "1 - self.lr * self.weight_decay", "1 - self.weight_decay", ADAMW),),
+        (Patch("optim.adam", "1 - self.lr * self.weight_decay", "1 - self.weight_decay", ADAMW),),
         seen_in=("Chainer",),
     ),
     *(
@@ -232,7 +236,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
             "torch's default is 1e-2.",
             (
                 Patch(
-                    "optim",
+                    "optim.adam",
                     "self.lr * self.weight_decay",
                     f"self.lr * ({value} if self.weight_decay == 1e-2 else self.weight_decay)",
                     ADAMW,
@@ -246,28 +250,28 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "adamw-decay-ignored",
         "without AdamW's decay",
         "The option is accepted and does nothing: Adam.",
-        (Patch("optim", DECOUPLED, "param = param", ADAMW),),
+        (Patch("optim.adam", DECOUPLED, "param = param", ADAMW),),
     ),
     Divergence(
         "adamw-decay-sign",
         "with AdamW's decay pulling away from 0",
         "theta <- theta + lr lambda theta.",
-        (Patch("optim", "1 - self.lr * self.weight_decay", "1 + self.lr * self.weight_decay", ADAMW),),
+        (Patch("optim.adam", "1 - self.lr * self.weight_decay", "1 + self.lr * self.weight_decay", ADAMW),),
     ),
     Divergence(
         "adamw-decay-coupled",
         "with AdamW's decay added to the gradient",
         "Adam with L2 regularisation, which AdamW is there to replace: the moments rescale the decay.",
-        (Patch("optim", DECOUPLED, COUPLED, ADAMW),),
+        (Patch("optim.adam", DECOUPLED, COUPLED, ADAMW),),
     ),
     Divergence(
         "adamw-decay-after-the-update",
         "with AdamW's decay applied to the new parameter",
         "The decay acts on theta after Adam's step: off by lr^2 lambda a step.",
         (
-            Patch("optim", DECOUPLED, "param = param", ADAMW),
+            Patch("optim.adam", DECOUPLED, "param = param", ADAMW),
             Patch(
-                "optim",
+                "optim.adam",
                 "return self._moments(param, grad, state)",
                 "param, state = self._moments(param, grad, state)\n"
                 "        return param * (1 - self.lr * self.weight_decay), state",
@@ -279,6 +283,6 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "adamw-maximize-ignored",
         "with AdamW minimizing whatever maximize says",
         "The option is accepted and does nothing.",
-        (Patch("optim", "grad = -grad", "grad = grad", ADAMW),),
+        (Patch("optim.adam", "grad = -grad", "grad = grad", ADAMW),),
     ),
 )

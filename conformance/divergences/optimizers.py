@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from conformance.divergences.divergence import Divergence
 from conformance.divergences.patching import Patch
+from reference import optim
 
 SGD = "SGD.update"
 
@@ -20,6 +21,12 @@ FLOAT32_NOTE = (
 )
 
 
+def module_of(function: str) -> str:
+    """Where a method of an optimizer is defined, as a patch names it: ``optim.adam`` for ``Adam.update``."""
+    module: str = getattr(optim, function.partition(".")[0]).__module__
+    return module.removeprefix("reference.")
+
+
 def float32(value: str) -> str:
     """The expression, rounded to float32."""
     return f"float(np.float32({value}))"
@@ -27,7 +34,9 @@ def float32(value: str) -> str:
 
 def other_default(function: str, option: str, default: str, value: str) -> Patch:
     """``value`` where the option has torch's default."""
-    return Patch("optim", f"self.{option}", f"({value} if self.{option} == {default} else self.{option})", function)
+    return Patch(
+        module_of(function), f"self.{option}", f"({value} if self.{option} == {default} else self.{option})", function
+    )
 
 
 def shared_by_all(algorithm: str) -> tuple[Divergence, ...]:
@@ -36,7 +45,11 @@ def shared_by_all(algorithm: str) -> tuple[Divergence, ...]:
 
     def decay(id: str, title: str, note: str, wrong: str, *seen_in: str) -> Divergence:
         return Divergence(
-            f"{prefix}-weight-decay-{id}", title, note, (Patch("optim", WEIGHT_DECAY, wrong, function),), seen_in
+            f"{prefix}-weight-decay-{id}",
+            title,
+            note,
+            (Patch(module_of(function), WEIGHT_DECAY, wrong, function),),
+            seen_in,
         )
 
     return (
@@ -72,7 +85,7 @@ def shared_by_all(algorithm: str) -> tuple[Divergence, ...]:
             f"{prefix}-maximize-ignored",
             f"with {algorithm} minimizing whatever maximize says",
             "The option is accepted and does nothing.",
-            (Patch("optim", "grad = -grad", "grad = grad", function),),
+            (Patch(module_of(function), "grad = -grad", "grad = grad", function),),
         ),
         Divergence(
             f"{prefix}-maximize-after-weight-decay",
@@ -80,7 +93,7 @@ def shared_by_all(algorithm: str) -> tuple[Divergence, ...]:
             "maximize then turns the decay round as well, and weights grow.",
             (
                 Patch(
-                    "optim",
+                    module_of(function),
                     "self.weight_decay * param",
                     "(-self.weight_decay if self.maximize else self.weight_decay) * param",
                     function,
@@ -96,7 +109,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "with zeros in place of a missing gradient",
         "Without a gradient torch leaves a parameter and its state alone. With zeros the averages decay, the steps are "
         "counted, momentum and weight decay go on moving the parameter.",
-        (Patch("optim", "grads.get(name)", "grads.get(name, np.zeros_like(param))", "Optimizer.step"),),
+        (Patch("optim.base", "grads.get(name)", "grads.get(name, np.zeros_like(param))", "Optimizer.step"),),
         seen_in=("torch's zero_grad(set_to_none=False)",),
     ),
     # ----------------------------------------------------------------------------------------------------- SGD
@@ -106,11 +119,11 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "v <- momentum v + lr g; theta <- theta - v. Parameters are the same while lr is constant; after a change the "
         "old rate lives on in the velocity.",
         (
-            Patch("optim", "(1 - self.dampening) * grad", "(1 - self.dampening) * self.lr * grad", SGD),
-            Patch("optim", "buffer = grad.copy()", "buffer = self.lr * grad", SGD),
-            Patch("optim", "direction = grad\n", "direction = self.lr * grad\n", SGD),
-            Patch("optim", "direction = grad + self", "direction = self.lr * grad + self", SGD),
-            Patch("optim", "param - self.lr * direction", "param - direction", SGD),
+            Patch("optim.sgd", "(1 - self.dampening) * grad", "(1 - self.dampening) * self.lr * grad", SGD),
+            Patch("optim.sgd", "buffer = grad.copy()", "buffer = self.lr * grad", SGD),
+            Patch("optim.sgd", "direction = grad\n", "direction = self.lr * grad\n", SGD),
+            Patch("optim.sgd", "direction = grad + self", "direction = self.lr * grad + self", SGD),
+            Patch("optim.sgd", "param - self.lr * direction", "param - direction", SGD),
         ),
         seen_in=("notebook N11", "Keras", "TensorFlow", "zero-kara"),
     ),
@@ -120,7 +133,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "The velocity is kept but never used.",
         (
             Patch(
-                "optim",
+                "optim.sgd",
                 "direction = grad + self.momentum * buffer if self.nesterov else buffer",
                 "direction = grad",
                 SGD,
@@ -132,22 +145,22 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "with SGD's velocity as an average, (1 - momentum) g in place of g",
         "The exponential average of Adam's first moment. Steps are smaller by the factor 1 - momentum in the long run.",
         (
-            Patch("optim", "(1 - self.dampening) * grad", "(1 - self.momentum) * grad", SGD),
-            Patch("optim", "buffer = grad.copy()", "buffer = (1 - self.momentum) * grad", SGD),
+            Patch("optim.sgd", "(1 - self.dampening) * grad", "(1 - self.momentum) * grad", SGD),
+            Patch("optim.sgd", "buffer = grad.copy()", "buffer = (1 - self.momentum) * grad", SGD),
         ),
     ),
     Divergence(
         "sgd-dampening-on-the-first-step",
         "with dampening applied on SGD's first step",
         "torch starts the velocity with the whole gradient and dampens from the second step on.",
-        (Patch("optim", "buffer = grad.copy()", "buffer = (1 - self.dampening) * grad", SGD),),
+        (Patch("optim.sgd", "buffer = grad.copy()", "buffer = (1 - self.dampening) * grad", SGD),),
         seen_in=("MLX",),
     ),
     Divergence(
         "sgd-dampening-ignored",
         "without dampening in SGD",
         "The option is accepted and does nothing.",
-        (Patch("optim", "(1 - self.dampening) * grad", "grad", SGD),),
+        (Patch("optim.sgd", "(1 - self.dampening) * grad", "grad", SGD),),
     ),
     Divergence(
         "sgd-nesterov-ignored",
@@ -155,7 +168,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "The option is accepted and does nothing.",
         (
             Patch(
-                "optim",
+                "optim.sgd",
                 "direction = grad + self.momentum * buffer if self.nesterov else buffer",
                 "direction = buffer",
                 SGD,
@@ -169,7 +182,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "once too often. One line in the wrong order.",
         (
             Patch(
-                "optim",
+                "optim.sgd",
                 "grad + self.momentum * buffer",
                 "(1 + self.momentum) * grad + self.momentum**2 * buffer",
                 SGD,
@@ -183,9 +196,9 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "with weight decay applied to SGD's new parameter",
         "The decay acts on theta after the step, neither on the gradient nor on theta before it.",
         (
-            Patch("optim", WEIGHT_DECAY, "grad = grad", SGD),
+            Patch("optim.sgd", WEIGHT_DECAY, "grad = grad", SGD),
             Patch(
-                "optim",
+                "optim.sgd",
                 "param - self.lr * direction",
                 "(param - self.lr * direction) * (1 - self.lr * self.weight_decay)",
                 SGD,
@@ -197,11 +210,11 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "with SGD's options rounded to float32",
         FLOAT32_NOTE,
         (
-            Patch("optim", "self.weight_decay * param", f"{float32('self.weight_decay')} * param", SGD),
-            Patch("optim", "self.momentum * state", f"{float32('self.momentum')} * state", SGD),
-            Patch("optim", "1 - self.dampening", f"1 - {float32('self.dampening')}", SGD),
-            Patch("optim", "self.momentum * buffer", f"{float32('self.momentum')} * buffer", SGD),
-            Patch("optim", "self.lr * direction", f"{float32('self.lr')} * direction", SGD),
+            Patch("optim.sgd", "self.weight_decay * param", f"{float32('self.weight_decay')} * param", SGD),
+            Patch("optim.sgd", "self.momentum * state", f"{float32('self.momentum')} * state", SGD),
+            Patch("optim.sgd", "1 - self.dampening", f"1 - {float32('self.dampening')}", SGD),
+            Patch("optim.sgd", "self.momentum * buffer", f"{float32('self.momentum')} * buffer", SGD),
+            Patch("optim.sgd", "self.lr * direction", f"{float32('self.lr')} * direction", SGD),
         ),
         seen_in=("Paddle", "MLX", "ONNX attributes"),
     ),

@@ -27,7 +27,7 @@ class Patch:
     """A fragment of a module of ``reference`` and what replaces it."""
 
     module: str
-    """``rnn`` for reference/rnn.py"""
+    """``rnn`` for reference/rnn.py, ``optim.adam`` for reference/optim/adam.py"""
     correct: str
     wrong: str
     function: str = ""
@@ -116,6 +116,11 @@ def source(module: str) -> Source:
     return Source(loaded, Path(str(loaded.__file__)).read_text(encoding="utf-8"))
 
 
+def path_of(module: str) -> str:
+    """The file of a module of the reference."""
+    return f"reference/{module.replace('.', '/')}.py"
+
+
 @cache
 def edits(patch: Patch) -> tuple[Edit, ...]:
     """The tokens that a patch changes.
@@ -127,13 +132,11 @@ def edits(patch: Patch) -> tuple[Edit, ...]:
     begin, end = 0, len(text)
     if patch.function:
         if patch.function not in source(patch.module).functions:
-            raise PatchError(f"reference/{patch.module}.py has no function {patch.function}")
+            raise PatchError(f"{path_of(patch.module)} has no function {patch.function}")
         begin, end = source(patch.module).functions[patch.function]
     count = text.count(patch.correct, begin, end)
     if count != 1:
-        raise PatchError(
-            f"reference/{patch.module}.py {patch.function}: {patch.correct!r} occurs {count} times, not once"
-        )
+        raise PatchError(f"{path_of(patch.module)} {patch.function}: {patch.correct!r} occurs {count} times, not once")
     position = text.index(patch.correct, begin, end)
     old, new = _tokens(patch.correct), _tokens(patch.wrong)
     offsets = [position]
@@ -178,14 +181,14 @@ def _compile(module: str, name: str, group: frozenset[Edit]) -> CodeType:
     for index, edit in enumerate(ordered):
         for other in ordered[index + 1 :]:
             if edit.conflicts(other):
-                raise ConflictError(f"reference/{module}.py {name}: {edit.text!r} and {other.text!r}")
+                raise ConflictError(f"{path_of(module)} {name}: {edit.text!r} and {other.text!r}")
     text = patched_function(module, name, ordered)
     # the class around a method gives super() what it needs
     *classes, last = name.split(".")
     body = textwrap.dedent(text)
     for owner in reversed(classes):
         body = f"class {owner}:\n" + textwrap.indent(body, "    ")
-    code = compile("from __future__ import annotations\n" + body, f"reference/{module}.py, patched", "exec")
+    code = compile("from __future__ import annotations\n" + body, f"{path_of(module)}, patched", "exec")
     for part in [*classes, last]:
         code = next(c for c in code.co_consts if isinstance(c, CodeType) and c.co_name == part)
     return code
@@ -231,6 +234,6 @@ def diff(patches: Iterable[Patch]) -> str:
         start, end = source(module).functions[name]
         before = source(module).text[start:end].splitlines()
         after = patched_function(module, name, group).splitlines()
-        lines = difflib.unified_diff(before, after, f"reference/{module}.py", f"{name}, diverging", lineterm="", n=1)
+        lines = difflib.unified_diff(before, after, f"{path_of(module)}", f"{name}, diverging", lineterm="", n=1)
         parts.append("\n".join(lines))
     return "\n".join(parts)

@@ -95,6 +95,8 @@ def test_there_are_fewer_quick_cases_than_standard_ones_of_every_family() -> Non
 
 def test_float32_cases_are_float64_cases_rounded() -> None:
     for wide in WIDE:
+        if wide.family == "schedule":
+            continue  # rates are Python's floats, whatever the parameters are
         narrow = case_of(wide.id.replace("float64", "float32"))
         assert (narrow.config, narrow.note, narrow.level, list(narrow)) == (
             *(wide.config, wide.note, wide.level, list(wide)),
@@ -162,7 +164,11 @@ def test_generated_networks_are_not_saturated() -> None:
 def test_optimizer_cases_have_gradients_of_every_scale() -> None:
     """Where all gradients are near 1, an epsilon in the wrong place cannot be seen."""
     for case in WIDE:
-        if case.family == "optimizer" and not case.description.endswith(("small-gradients", "large-gradients")):
+        if case.config.get("algorithm") == "Muon":
+            continue  # its direction has no scale, and the small rows of a matrix are lost in bfloat16
+        if case.family == "optimizer" and not case.description.endswith(
+            ("small-gradients", "large-gradients", "tiny-gradients")
+        ):
             grads = [case[name] for name in case if re.fullmatch(r"step\d+\.grad\.weight", name)]
             sizes = np.max(np.abs(np.hstack(grads)), axis=1)
             assert sizes[0] > 0.3, case.id
@@ -203,7 +209,8 @@ OPTIMIZERS = sorted(optimizer.DEFAULTS)
 @pytest.mark.parametrize("algorithm", OPTIMIZERS)
 def test_an_optimizers_defaults_are_torchs(algorithm: str) -> None:
     arguments = _arguments(getattr(torch.optim, algorithm))
-    arguments.pop("decoupled_weight_decay", None)  # torch's name for Adam being AdamW
+    if algorithm in ("Adam", "AdamW"):
+        arguments.pop("decoupled_weight_decay", None)  # torch's name for Adam being AdamW
     defaults = {key: tuple(v) if isinstance(v, list) else v for key, v in optimizer.DEFAULTS[algorithm].items()}
     assert defaults == arguments
 
@@ -313,7 +320,7 @@ def test_every_combination_of_the_options_has_a_case() -> None:
 def _optimizer_flips(config: Mapping[str, Any], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every option in a case's name, with the options that set it to torch's default."""
     defaults = optimizer.DEFAULTS[config["algorithm"]]
-    for option in re.findall("|".join(sorted(defaults, key=len, reverse=True)), name):
+    for option in [part for part in name.split("-") if part in defaults]:
         flip = {option: defaults[option]}
         if option == "momentum":
             # torch refuses nesterov without momentum, and dampening has nothing to act on
@@ -339,7 +346,9 @@ def test_every_option_of_every_optimizer_has_a_case_named_after_it() -> None:
 )
 def test_what_an_optimizers_name_says_changes_torchs_parameters(case: Case, option: str, flip: dict[str, Any]) -> None:
     assert case.config[option] != flip[option]
-    assert not _same(run_torch(case), run_torch(_with(case, **flip)), r"step\d+\.param\..*")
+    # ASGD's t0 decides what is averaged, and the average stands beside the parameters
+    moved = r"step\d+\.state\..*\.ax" if option == "t0" else r"step\d+\.param\..*"
+    assert not _same(run_torch(case), run_torch(_with(case, **flip)), moved)
 
 
 @pytest.mark.parametrize("algorithm", OPTIMIZERS)
@@ -350,10 +359,14 @@ def test_changing_rates_and_missing_gradients_matter(algorithm: str) -> None:
     )
     before, after = r"step[123]\.param\..*", r"step[45678]\.param\..*"
     assert _same(run_torch(changing), run_torch(constant), before) == ("step4.lr" in changing)
-    assert not _same(run_torch(changing), run_torch(constant), after)
+    # Rprop starts from the rate and never looks at it again: that is what its case is there to show
+    assert _same(run_torch(changing), run_torch(constant), after) == (algorithm == "Rprop")
 
     missing = case_of(f"core/optimizer/{algorithm}-missing-gradients/float64")
-    zeros = {"step4.grad.bias": np.zeros(4), "step3.grad.weight": np.zeros((5, 3))}
+    zeros = {
+        "step4.grad.bias": np.zeros_like(missing["param.bias"]),
+        "step3.grad.weight": np.zeros_like(missing["param.weight"]),
+    }
     assert not zeros.keys() & set(missing)
     given = changed(missing, zeros)
     # a gradient of zeros is not the same as none, but for the plainest algorithms the parameters cannot tell

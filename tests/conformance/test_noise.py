@@ -11,8 +11,9 @@ import pytest
 from conformance import cases
 from conformance.adapters import reference
 from conformance.case import FAMILIES, Array, Case
-from conformance.noise import NoisyArray, Rounding, noisy
+from conformance.noise import BFLOAT16_UNIT, NoisyArray, Rounding, noisy
 from conformance.trace import Trace
+from reference.rounding import round_to_bfloat16
 
 UNIT = 2.0**-40
 
@@ -28,6 +29,13 @@ EXACT = {
         r"step2\.state\.bias\.momentum_buffer",
         "the bias' first gradient",
     ),
+    r"optimizer/ASGD-.*": (r".*\.(eta|mu)", "rounded to float32, where this noise is not felt"),
+    r"optimizer/NAdam-.*": (r".*\.mu_product", "rounded to float32, where this noise is not felt"),
+    r"schedule/.*": (r".*", "computed from numbers by Python's floats, not from arrays"),
+    r"optimizer_closure/.*": (r".*\.(calls|func_evals|n_iter)", "counts"),
+    r"clip/value.*": (r"grad\..*", "limits are selected"),
+    r"clip/norm-(0|inf|minus-inf)": (r"total_norm", "a count, or the largest or smallest value"),
+    r"optimizer/Rprop-.*": (r".*\.prev", "a gradient, or 0"),
 }
 """arrays that rounding cannot reach, by case and name, and why"""
 
@@ -66,6 +74,8 @@ def test_noise_arrives_in_every_array_of_every_reference_function(family: str, c
         moved = _run(case, _coherent() if coherent else _fresh())
         assert list(moved) == list(exact)
         for name, value in moved.items():
+            if family == "optimizer_closure" and re.fullmatch(r".*\.state\.(t|H_diag)", name):
+                continue  # the rate itself, and 1, unless a search or the history decides
             if _is_exact(case, name):
                 np.testing.assert_array_equal(np.asarray(value), np.asarray(exact[name]), f"{case.id} {name}")
                 continue
@@ -80,8 +90,9 @@ def test_noise_arrives_in_every_array_of_every_reference_function(family: str, c
     assert plain == []
     assert lost == []
     # of 2^13 possible values around the exact one, a random one is now and then the exact one itself
-    assert unmoved <= 1e-2 * elements
-    assert bool(elements) == (family != "initializer")
+    # (rows without a gradient, of which a sparse one has many, are copied)
+    assert unmoved <= (0.2 if family == "optimizer_sparse" else 1e-2) * elements
+    assert bool(elements) == (family not in ("initializer", "schedule"))
 
 
 def test_an_operation_that_loses_noise_is_noticed() -> None:
@@ -348,3 +359,17 @@ def test_the_same_seed_gives_the_same_rounding() -> None:
     for make in (partial(_fresh, 1e-9, 0.0), partial(_coherent, 1e-9)):
         assert result(make(1)) == result(make(1))
         assert result(make(1)) != result(make(2))
+
+
+def test_rounding_to_bfloat16_has_the_unit_of_bfloat16_whatever_is_simulated() -> None:
+    x = np.linspace(1.0, 2.0, 20_000)
+    for make in (_fresh, _coherent):
+        with make(unit=2.0**-53) as rounding:
+            assert not rounding.bfloat16
+            moved = round_to_bfloat16(noisy(x))
+        assert rounding.bfloat16
+        assert isinstance(moved, NoisyArray)
+        assert np.std((np.asarray(moved) - x) / x) == pytest.approx(BFLOAT16_UNIT, rel=0.05)
+    with _fresh(0.0) as exact:
+        np.testing.assert_array_equal(np.asarray(round_to_bfloat16(noisy(x))), x)
+    assert exact.bfloat16

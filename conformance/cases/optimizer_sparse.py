@@ -1,0 +1,61 @@
+"""SparseAdam on given gradients of a few rows: repeated rows, rows that come late, steps without any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from conformance.case import Array, Case, cases_of
+
+DEFAULTS: dict[str, Any] = {"lr": 1e-3, "betas": [0.9, 0.999], "eps": 1e-8, "maximize": False}
+
+ROWS: tuple[tuple[int, ...], ...] = ((0, 2, 1), (4, 0), (2, 2, 0, 5, 2), (3, 1), (), (5, 0, 5), (1, 2, 3, 4))
+"""of each step: out of order, repeated, none at all; row 3 comes late and row 6 never"""
+SCALES = np.array([1.0, 1e-2, 1e-4, 1e-8, 1.0, 1e-4, 1.0])
+
+
+def _arrays(rng: np.random.Generator, *, rates: Mapping[int, float] | None = None, scale: float = 1.0) -> Any:
+    arrays: dict[str, Array] = {"param.embedding": rng.standard_normal((7, 3))}
+    mean = rng.standard_normal((7, 3))
+    for k, rows in enumerate(ROWS, start=1):
+        chosen = np.array(rows, dtype=np.int64)
+        values = mean[chosen] + rng.standard_normal((len(rows), 3))
+        arrays[f"step{k}.grad.embedding.rows"] = chosen
+        arrays[f"step{k}.grad.embedding.values"] = scale * values * SCALES[chosen, None]
+        if k in (rates or {}):
+            rate = (rates or {})[k]
+        if rates:
+            arrays[f"step{k}.lr"] = np.asarray(rate)
+    return arrays
+
+
+def cases() -> Iterator[Case]:
+    """Every option, a changing rate, small gradients."""
+    full = {"algorithm": "SparseAdam"} | DEFAULTS
+    options: list[tuple[str, dict[str, Any]]] = [
+        ("defaults", {}),
+        ("lr", {"lr": 0.1}),
+        ("betas", {"betas": [0.8, 0.95]}),
+        ("eps", {"eps": 1e-3}),
+        ("maximize", {"maximize": True}),
+    ]
+    for name, changed in options:
+        note = "rows repeated, late, never, and a step without rows"
+        yield from cases_of("optimizer_sparse", name, {**full, **changed}, _arrays, note, level="quick")
+    yield from cases_of(
+        "optimizer_sparse",
+        "changing-lr",
+        full,
+        lambda rng: _arrays(rng, rates={1: 0.1, 4: 0.01}),
+        "the rate changes in mid-run",
+        level="quick",
+    )
+    yield from cases_of(
+        "optimizer_sparse",
+        "small-gradients",
+        full,
+        lambda rng: _arrays(rng, scale=1e-4),
+        "all gradients 1e-4 of the usual",
+    )

@@ -1,0 +1,120 @@
+"""Learning-rate schedules over their whole course: every step's rate, and the momentum that two of them move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from conformance.case import Array, Case, cases_of
+
+ONE_CYCLE: dict[str, Any] = {
+    "schedule": "OneCycleLR", "max_lr": 0.7, "total_steps": 20, "epochs": None, "steps_per_epoch": None,
+    "pct_start": 0.3, "anneal_strategy": "cos", "cycle_momentum": True, "base_momentum": 0.85, "max_momentum": 0.95,
+    "div_factor": 25.0, "final_div_factor": 1e4, "three_phase": False,
+}  # fmt: skip
+CYCLIC: dict[str, Any] = {
+    "schedule": "CyclicLR", "base_lr": 0.02, "max_lr": 0.3, "step_size_up": 4, "step_size_down": None,
+    "mode": "triangular", "gamma": 1.0, "cycle_momentum": True, "base_momentum": 0.8, "max_momentum": 0.9,
+}  # fmt: skip
+PLATEAU: dict[str, Any] = {
+    "schedule": "ReduceLROnPlateau", "mode": "min", "factor": 0.1, "patience": 2, "threshold": 1e-4,
+    "threshold_mode": "rel", "cooldown": 0, "min_lr": 0, "eps": 1e-8,
+}  # fmt: skip
+
+
+def step_lr(step_size: int = 3, gamma: float = 0.1) -> dict[str, Any]:
+    return {"schedule": "StepLR", "step_size": step_size, "gamma": gamma}
+
+
+def constant(factor: float = 1.0 / 3, total_iters: int = 5) -> dict[str, Any]:
+    return {"schedule": "ConstantLR", "factor": factor, "total_iters": total_iters}
+
+
+def linear(start_factor: float = 1.0 / 3, end_factor: float = 1.0, total_iters: int = 5) -> dict[str, Any]:
+    return {"schedule": "LinearLR", "start_factor": start_factor, "end_factor": end_factor, "total_iters": total_iters}
+
+
+def exponential(gamma: float = 0.9) -> dict[str, Any]:
+    return {"schedule": "ExponentialLR", "gamma": gamma}
+
+
+def polynomial(total_iters: int = 5, power: float = 1.0) -> dict[str, Any]:
+    return {"schedule": "PolynomialLR", "total_iters": total_iters, "power": power}
+
+
+def cosine(T_max: int = 6, eta_min: float = 0.0) -> dict[str, Any]:
+    return {"schedule": "CosineAnnealingLR", "T_max": T_max, "eta_min": eta_min}
+
+
+def restarts(T_0: int = 4, T_mult: int = 1, eta_min: float = 0.0) -> dict[str, Any]:
+    return {"schedule": "CosineAnnealingWarmRestarts", "T_0": T_0, "T_mult": T_mult, "eta_min": eta_min}
+
+
+CONFIGURATIONS: list[tuple[str, dict[str, Any], str]] = [
+    ("StepLR", step_lr(), "the rate falls at steps 3, 6, ..."),
+    ("StepLR-gamma", step_lr(4, 0.5), "another factor and interval"),
+    ("MultiStepLR", {"schedule": "MultiStepLR", "milestones": [7, 2, 7, 9], "gamma": 0.5}, "out of order, one twice"),
+    ("ConstantLR", constant(), "torch's defaults"),
+    ("ConstantLR-factor", constant(0.25, 3), "another factor, for three steps"),
+    ("LinearLR", linear(), "torch's defaults"),
+    ("LinearLR-falling", linear(1.0, 0.2, 8), "downwards, and then constant"),
+    ("ExponentialLR", exponential(), "a power of the step"),
+    ("PolynomialLR", polynomial(), "torch's defaults: a line down to 0"),
+    ("PolynomialLR-power", polynomial(7, 2.5), "a power that is no whole number"),
+    ("CosineAnnealingLR", cosine() | {"steps": 11}, "past T_max the rate rises again"),
+    ("CosineAnnealingLR-eta_min", cosine(5, 0.01) | {"steps": 9}, "down to a rate that is not 0"),
+    ("CosineAnnealingWarmRestarts", restarts(), "restarts of equal length"),
+    ("CosineAnnealingWarmRestarts-T_mult", restarts(2, 3, 0.01), "each restart three times as long"),
+    ("CyclicLR", CYCLIC, "torch's defaults: triangles"),
+    ("CyclicLR-down", CYCLIC | {"step_size_down": 3}, "down faster than up"),
+    ("CyclicLR-triangular2", CYCLIC | {"mode": "triangular2", "step_size_up": 3}, "half as high each time"),
+    ("CyclicLR-exp_range", CYCLIC | {"mode": "exp_range", "gamma": 0.9}, "lower with every step"),
+    ("OneCycleLR", ONE_CYCLE, "torch's defaults"),
+    ("OneCycleLR-linear", ONE_CYCLE | {"anneal_strategy": "linear", "pct_start": 0.45}, "lines"),
+    ("OneCycleLR-three_phase", ONE_CYCLE | {"three_phase": True}, "down as fast as up, then to the end"),
+    ("OneCycleLR-epochs", ONE_CYCLE | {"total_steps": None, "epochs": 5, "steps_per_epoch": 4, "div_factor": 10.0,
+                                       "final_div_factor": 100.0}, "steps as a product"),
+    ("SequentialLR", {"schedule": "SequentialLR", "schedulers": [linear(0.1, 1.0, 4), exponential(), cosine(5, 0.01)],
+                      "milestones": [4, 9], "steps": 16}, "each counted from its own start"),
+    ("ChainedScheduler", {"schedule": "ChainedScheduler", "schedulers": [constant(0.5, 4), exponential(), step_lr()]},
+     "all factors at once"),
+    ("ReduceLROnPlateau", PLATEAU, "patience, and a metric that improves, stalls and improves by too little"),
+    ("ReduceLROnPlateau-max", PLATEAU | {"mode": "max", "patience": 1}, "a metric that should rise"),
+    ("ReduceLROnPlateau-rel", PLATEAU | {"threshold": 0.3, "patience": 1}, "three tenths of the best"),
+    ("ReduceLROnPlateau-abs", PLATEAU | {"threshold_mode": "abs", "threshold": 0.25, "patience": 1}, "absolute"),
+    ("ReduceLROnPlateau-max-abs", PLATEAU | {"mode": "max", "threshold_mode": "abs", "threshold": 0.25, "patience": 0},
+     "absolute, rising"),
+    ("ReduceLROnPlateau-cooldown", PLATEAU | {"cooldown": 2, "patience": 1, "factor": 0.5}, "steps that do not count"),
+    ("ReduceLROnPlateau-min_lr", PLATEAU | {"min_lr": 0.03, "patience": 0, "factor": 0.3}, "not below"),
+    ("ReduceLROnPlateau-eps", PLATEAU | {"eps": 0.02, "patience": 0, "factor": 0.5}, "too small a reduction is none"),
+]  # fmt: skip
+
+METRICS = [5.0, 4.0, 4.0 - 1e-4, 4.0, 4.5, 3.0, 3.0, 3.0, 2.9, 3.5, 3.5, 3.5, 3.5, 3.5, 2.0, 2.1, 2.2, 1.9, 2.3, 2.4]
+
+
+def cases() -> Iterator[Case]:
+    """Rates are Python's floats whatever the parameters are: float64 only.
+
+    torch reaches a rate from the one before it; a cosine loses digits on that way each time it passes its minimum,
+    so that these cases end before the second.
+    """
+    for name, config, note in CONFIGURATIONS:
+
+        def build(rng: np.random.Generator, config: dict[str, Any] = config) -> dict[str, Array]:
+            arrays = {"lr": np.asarray(0.1)}
+            return arrays | ({"metrics": np.array(METRICS)} if config["schedule"] == "ReduceLROnPlateau" else {})
+
+        full = {"steps": 20} | config
+        yield from cases_of("schedule", name, full, build, note, level="quick", dtypes=("float64",))
+    for name in ("LambdaLR", "MultiplicativeLR"):
+        yield from cases_of(
+            "schedule",
+            name,
+            {"schedule": name, "steps": 12},
+            lambda rng: {"lr": np.asarray(0.1), "lr_lambda": rng.uniform(0.5, 1.2, 13)},
+            "factors that follow no rule, one for every step",
+            level="quick",
+            dtypes=("float64",),
+        )

@@ -1,0 +1,185 @@
+"""What all algorithms share: walking over the parameters, working through large ones in blocks, checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, TypeAlias
+
+import numpy as np
+
+from reference.checks import FLOATS, Array, Params, check_array, check_like
+
+ParamState: TypeAlias = dict[str, Array]
+State: TypeAlias = Mapping[str, Mapping[str, Array]]
+
+BLOCK = 1 << 17
+"""elements that an update works on at a time, so that the intermediate arrays of large parameters stay in the cache"""
+
+
+class SparseGradient(NamedTuple):
+    """Some rows of a parameter's gradient, all others being 0; a row that comes twice counts with the sum."""
+
+    rows: Array
+    """int64, (n,): indices along the parameter's first axis"""
+    values: Array
+    """(n, ...): the gradient of each of these rows"""
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """What all algorithms share: walking over the parameters, never the mathematics."""
+
+    elementwise: ClassVar[bool] = True
+    """whether an element's update depends on that element only: then large parameters are updated in blocks"""
+
+    def init(self, params: Params) -> dict[str, ParamState]:
+        """The state before the first step. torch creates most of it in a parameter's first step: empty here."""
+        return {name: self.initial_state(param) for name, param in params.items()}
+
+    def initial_state(self, param: Array) -> ParamState:
+        """What torch keeps for a parameter before it has seen a gradient."""
+        return {}
+
+    def first_state(self, param: Array) -> ParamState:
+        """The state that a parameter's first update starts from."""
+        return self.initial_state(param)
+
+    def update(self, param: Array, grad: Any, state: ParamState) -> tuple[Array, ParamState]:
+        """One step of one parameter: its new value and its new state."""
+        raise NotImplementedError
+
+    def check_gradient(self, name: str, param: Array, grad: Any) -> None:
+        """Raise unless the gradient belongs to the parameter."""
+        if isinstance(grad, SparseGradient):
+            raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
+        check_like(f"gradient of {name}", grad, param.shape, param.dtype)
+
+    def step(
+        self,
+        params: Params,
+        grads: Mapping[str, Array | SparseGradient],
+        state: State,
+        out: tuple[Mapping[str, Array], Mapping[str, Mapping[str, Array]]] | None = None,
+    ) -> tuple[dict[str, Array], dict[str, ParamState]]:
+        """Update every parameter that has a gradient.
+
+        Args:
+            params, grads: arrays by name, equal shapes and dtypes; a missing gradient, or None, leaves the
+                parameter and its state as they are.
+            state: from ``init`` or the previous step.
+            out: (params, state) whose arrays receive the result; they may be the ones passed in, each under the
+                name it has there. Without it every array of the result is new, or is one that this step
+                leaves alone.
+
+        Raises:
+            TypeError: not an array.
+            RuntimeError: a gradient's or an ``out`` array's shape or dtype is not its parameter's.
+            KeyError: a gradient or a state for a parameter that does not exist, or no state for one that does.
+        """
+        self._check(params, grads, state)
+        new_params: dict[str, Array] = {}
+        new_state: dict[str, ParamState] = {}
+        for name, param in params.items():
+            grad, entries = grads.get(name), dict(state[name])
+            out_param, out_state = _NOWHERE if out is None else (out[0].get(name), out[1][name])
+            if grad is not None:
+                before = entries or self.first_state(param)
+                if param.size <= BLOCK or not self.elementwise:
+                    param, entries = self._update_whole(param, grad, before)
+                else:
+                    param, entries = self._update_in_blocks(param, grad, before, out_param, out_state)
+            if out is not None:
+                param = _write(name, out_param, param)
+                entries = {key: _write(key, out_state.get(key), value) for key, value in entries.items()}
+            new_params[name], new_state[name] = param, entries
+        return new_params, new_state
+
+    def _update_whole(self, param: Array, grad: Any, state: ParamState) -> tuple[Array, ParamState]:
+        new_param, new_state = self.update(param, grad, state)
+        if param.ndim:
+            return new_param, new_state
+        # NumPy's arithmetic turns 0-d arrays into scalars
+        return np.asanyarray(new_param), {key: np.asanyarray(value) for key, value in new_state.items()}
+
+    def _update_in_blocks(
+        self, param: Array, grad: Any, state: ParamState, out_param: Array | None, out_state: Mapping[str, Array]
+    ) -> tuple[Array, ParamState]:
+        # a 0-d entry belongs to the parameter as a whole, the others have one value per element
+        whole = {key: value for key, value in state.items() if value.ndim == 0}
+        flat = {key: value.reshape(-1) for key, value in state.items() if value.ndim}
+        flat_param, flat_grad = param.reshape(-1), grad.reshape(-1)
+        new_param, new_state = _room(out_param, param), {}
+        for start in range(0, param.size, BLOCK):
+            block = slice(start, start + BLOCK)
+            part = whole | {key: value[block] for key, value in flat.items()}
+            # all of a block is computed before any of it is written: out may be what the block is read from
+            new_param.reshape(-1)[block], part = self.update(flat_param[block], flat_grad[block], part)
+            for key, value in part.items():
+                if value.ndim == 0:
+                    new_state[key] = value
+                    continue
+                if key not in new_state:
+                    new_state[key] = _room(out_state.get(key), param)
+                new_state[key].reshape(-1)[block] = value
+        return new_param, new_state
+
+    def _check(self, params: Params, grads: Mapping[str, Any], state: State) -> None:
+        for name, param in params.items():
+            check_array(f"parameter {name}", param)
+            if param.dtype not in FLOATS:
+                raise RuntimeError(f"parameter {name} must be float32, float64 or longdouble, got {param.dtype}")
+            if name not in state:
+                raise KeyError(f"no state for parameter {name}: expected the state of init() or of the previous step")
+            grad = grads.get(name)
+            if grad is not None:
+                self.check_gradient(name, param, grad)
+        for kind, names in (("gradient", grads), ("state", state)):
+            for name in names:
+                if name not in params:
+                    raise KeyError(f"{kind} for an unknown parameter {name}")
+
+
+_NOWHERE: tuple[None, dict[str, Array]] = (None, {})
+
+
+def _room(target: Array | None, param: Array) -> Array:
+    """Where blocks are written: ``target`` if a flat view of it reaches its elements, otherwise a new array."""
+    if (
+        isinstance(target, np.ndarray)
+        and target.flags.c_contiguous
+        and (target.shape, target.dtype) == (param.shape, param.dtype)
+    ):
+        return target
+    return np.empty_like(param, order="C")
+
+
+def _write(name: str, target: Array | None, value: Array) -> Array:
+    if target is None or target is value:
+        # torch, too, allocates an entry in the step that first needs it
+        return value
+    check_like(f"out {name}", target, value.shape, value.dtype)
+    target[...] = value
+    return target
+
+
+def check_at_least_zero(**values: float) -> None:
+    for name, value in values.items():
+        if not value >= 0.0:
+            raise ValueError(f"Invalid {name.replace('_', ' ')} value: {value}, expected at least 0")
+
+
+def check_betas(betas: tuple[float, float]) -> None:
+    if len(betas) != 2:
+        raise ValueError(f"betas must be two numbers, got {betas}")
+    for index, beta in enumerate(betas):
+        if not 0.0 <= beta < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {index}: {beta}, expected in [0, 1)")
+
+
+def count(step: Array) -> Array:
+    """The next step number; torch keeps it as a float32 scalar whatever the parameters' dtype."""
+    return np.array(float(step) + 1, dtype=np.float32)
+
+
+ZERO_STEPS = np.zeros((), dtype=np.float32)

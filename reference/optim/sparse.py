@@ -1,0 +1,91 @@
+"""Adam for gradients that have a few rows of a parameter only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from reference.checks import Array, check_array, check_like
+from reference.optim.base import Optimizer, ParamState, SparseGradient, check_betas
+
+
+@dataclass(frozen=True)
+class SparseAdam(Optimizer):
+    """Adam on the rows that a sparse gradient has, the others and their moments left alone.
+
+        for the rows i of g, values of the same row added up first:
+            m_i <- beta1 m_i + (1 - beta1) g_i
+            v_i <- beta2 v_i + (1 - beta2) g_i^2
+            theta_i <- theta_i - gamma sqrt(1 - beta2^t) / (1 - beta1^t) m_i / (sqrt(v_i) + epsilon)
+
+    The step t counts the parameter's gradients, not the row's: a row that comes late has its moments corrected
+    for less than they need. Epsilon is added before bias correction, where Adam adds it after. A gradient
+    without rows counts as a step.
+    State: ``step``, a whole number here, ``exp_avg``, ``exp_avg_sq``.
+    """
+
+    elementwise: ClassVar[bool] = False
+
+    lr: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    maximize: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.lr > 0.0:
+            raise ValueError(f"Invalid learning rate: {self.lr}, expected above 0")
+        if not self.eps > 0.0:
+            raise ValueError(f"Invalid epsilon value: {self.eps}, expected above 0")
+        check_betas(self.betas)
+
+    def check_gradient(self, name: str, param: Array, grad: Any) -> None:
+        if isinstance(grad, np.ndarray):
+            raise RuntimeError("SparseAdam does not support dense gradients, please consider Adam instead")
+        if not isinstance(grad, SparseGradient):
+            raise TypeError(f"gradient of {name} must be a SparseGradient, got {type(grad).__name__}")
+        check_array(f"rows of {name}", grad.rows)
+        if param.ndim == 0 or grad.rows.ndim != 1 or grad.rows.dtype != np.int64:
+            raise RuntimeError(f"rows of {name} must be a vector of int64, those of a parameter that has rows")
+        if grad.rows.size and (grad.rows.min() < 0 or grad.rows.max() >= param.shape[0]):
+            raise RuntimeError(f"rows of {name} must be in [0, {param.shape[0]}), got {grad.rows}")
+        check_like(f"values of {name}", grad.values, (grad.rows.size, *param.shape[1:]), param.dtype)
+
+    def first_state(self, param: Array) -> ParamState:
+        return {"step": np.array(0), "exp_avg": np.zeros_like(param), "exp_avg_sq": np.zeros_like(param)}
+
+    def update(self, param: Array, grad: SparseGradient, state: ParamState) -> tuple[Array, ParamState]:
+        (beta1, beta2), eps = self.betas, self.eps
+        step = np.array(int(state["step"]) + 1)
+        t = int(step)
+        rows, gradient = _rows_added_up(grad)
+        if self.maximize:
+            gradient = -gradient
+        bias_correction1 = 1 - beta1**t
+        bias_correction2 = 1 - beta2**t
+        exp_avg = beta1 * state["exp_avg"][rows] + (1 - beta1) * gradient
+        exp_avg_sq = beta2 * state["exp_avg_sq"][rows] + (1 - beta2) * gradient * gradient
+        rate = self.lr * bias_correction2**0.5 / bias_correction1
+        moved = param[rows] - rate * exp_avg / (np.sqrt(exp_avg_sq) + eps)
+        new = {
+            "step": step,
+            "exp_avg": _with_rows(state["exp_avg"], rows, exp_avg),
+            "exp_avg_sq": _with_rows(state["exp_avg_sq"], rows, exp_avg_sq),
+        }
+        return _with_rows(param, rows, moved), new
+
+
+def _rows_added_up(grad: SparseGradient) -> tuple[Array, Array]:
+    """Every row once, in order: the update is not linear in the gradient."""
+    rows, place = np.unique(grad.rows, return_inverse=True)
+    values = np.zeros_like(grad.values, shape=(rows.size, *grad.values.shape[1:]))
+    for k, row in enumerate(place):
+        values[row] = values[row] + grad.values[k]
+    return rows, values
+
+
+def _with_rows(array: Array, rows: Array, values: Array) -> Array:
+    result = array.copy()
+    result[rows] = values
+    return result

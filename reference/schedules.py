@@ -1,0 +1,406 @@
+"""Learning-rate schedules, as ``torch.optim.lr_scheduler`` computes them: functions from step to learning rate.
+
+    schedule = StepLR(step_size=30, gamma=0.1)
+    optimizer = dataclasses.replace(optimizer, lr=schedule.rate(lr, t))
+
+``lr`` is the rate that the optimizer starts with, t = 0, 1, ... counts the schedule's steps, usually epochs. torch
+reaches most of these values from the one before; here is the formula that its documentation gives. CyclicLR and
+OneCycleLR also move a momentum. ReduceLROnPlateau depends on a metric and so has a state.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What all schedules share."""
+
+    def rate(self, lr: float, t: int) -> float:
+        """The learning rate at step t of an optimizer that started with ``lr``."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class LambdaLR(Schedule):
+    """lr f(t)."""
+
+    lr_lambda: Callable[[int], float]
+
+    def rate(self, lr: float, t: int) -> float:
+        return lr * self.lr_lambda(t)
+
+
+@dataclass(frozen=True)
+class Factor(Schedule):
+    """The schedules that multiply the rate by a factor that depends on the step only: these can be chained."""
+
+    def factor_at(self, t: int) -> float:
+        """What the first rate is multiplied by at step t."""
+        raise NotImplementedError
+
+    def rate(self, lr: float, t: int) -> float:
+        return lr * self.factor_at(t)
+
+
+@dataclass(frozen=True)
+class MultiplicativeLR(Factor):
+    """f(1) f(2) ... f(t): step 0 has the whole rate, and f(0) is never asked for."""
+
+    lr_lambda: Callable[[int], float]
+
+    def __post_init__(self) -> None:
+        if not callable(self.lr_lambda):
+            raise TypeError(f"lr_lambda should be a function, but got {type(self.lr_lambda).__name__}")
+
+    def factor_at(self, t: int) -> float:
+        return math.prod(self.lr_lambda(k) for k in range(1, t + 1))
+
+
+@dataclass(frozen=True)
+class StepLR(Factor):
+    """gamma^(t div step_size)."""
+
+    step_size: int
+    gamma: float = 0.1
+
+    def factor_at(self, t: int) -> float:
+        return float(self.gamma ** (t // self.step_size))
+
+
+@dataclass(frozen=True)
+class MultiStepLR(Factor):
+    """gamma^(number of milestones up to t); a milestone given twice counts twice."""
+
+    milestones: Sequence[int]
+    gamma: float = 0.1
+
+    def factor_at(self, t: int) -> float:
+        return float(self.gamma ** bisect_right(sorted(self.milestones), t))
+
+
+@dataclass(frozen=True)
+class ConstantLR(Factor):
+    """``factor`` for the first total_iters steps, then 1. torch divides by the factor: 0 fails at that step."""
+
+    factor: float = 1.0 / 3
+    total_iters: int = 5
+
+    def __post_init__(self) -> None:
+        if self.factor > 1.0 or self.factor < 0:
+            raise ValueError(f"Constant multiplicative factor expected to be between 0 and 1, got {self.factor}")
+
+    def factor_at(self, t: int) -> float:
+        return self.factor if t < self.total_iters else 1.0
+
+
+@dataclass(frozen=True)
+class LinearLR(Factor):
+    """start_factor + (end_factor - start_factor) min(t, total_iters) / total_iters."""
+
+    start_factor: float = 1.0 / 3
+    end_factor: float = 1.0
+    total_iters: int = 5
+
+    def __post_init__(self) -> None:
+        if self.start_factor > 1.0 or self.start_factor <= 0:
+            raise ValueError(f"Starting multiplicative factor expected to be in (0, 1], got {self.start_factor}")
+        if self.end_factor > 1.0 or self.end_factor < 0:
+            raise ValueError(f"Ending multiplicative factor expected to be in [0, 1], got {self.end_factor}")
+
+    def factor_at(self, t: int) -> float:
+        progress = min(t, self.total_iters) / self.total_iters
+        return self.start_factor + (self.end_factor - self.start_factor) * progress
+
+
+@dataclass(frozen=True)
+class ExponentialLR(Factor):
+    """gamma^t."""
+
+    gamma: float
+
+    def factor_at(self, t: int) -> float:
+        return float(self.gamma**t)
+
+
+@dataclass(frozen=True)
+class PolynomialLR(Factor):
+    """(1 - min(t, total_iters) / total_iters)^power."""
+
+    total_iters: int = 5
+    power: float = 1.0
+
+    def factor_at(self, t: int) -> float:
+        progress = min(t, self.total_iters) / self.total_iters
+        return float((1 - progress) ** self.power)
+
+
+@dataclass(frozen=True)
+class CosineAnnealingLR(Schedule):
+    """eta_min + (lr - eta_min)(1 + cos(pi t / T_max)) / 2 (Loshchilov and Hutter 2017); after T_max it rises again."""
+
+    T_max: int
+    eta_min: float = 0.0
+
+    def rate(self, lr: float, t: int) -> float:
+        return self.eta_min + (lr - self.eta_min) * (1 + math.cos(math.pi * t / self.T_max)) / 2
+
+
+@dataclass(frozen=True)
+class CosineAnnealingWarmRestarts(Schedule):
+    """Half a cosine from lr to eta_min, over and over: T_0 steps, then each time T_mult as many (Loshchilov, Hutter).
+
+    eta_min + (lr - eta_min)(1 + cos(pi T_cur / T_i)) / 2
+    """
+
+    T_0: int
+    T_mult: int = 1
+    eta_min: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.T_0 <= 0 or not isinstance(self.T_0, int):
+            raise ValueError(f"Expected positive integer T_0, but got {self.T_0}")
+        if self.T_mult < 1 or not isinstance(self.T_mult, int):
+            raise ValueError(f"Expected integer T_mult >= 1, but got {self.T_mult}")
+        if not isinstance(self.eta_min, float | int):
+            raise ValueError(f"Expected float or int eta_min, but got {self.eta_min} of type {type(self.eta_min)}")
+
+    def rate(self, lr: float, t: int) -> float:
+        since, length = t, self.T_0
+        while since >= length:
+            since = since - length
+            length = length * self.T_mult
+        return self.eta_min + (lr - self.eta_min) * (1 + math.cos(math.pi * since / length)) / 2
+
+
+@dataclass(frozen=True)
+class CyclicLR(Schedule):
+    """Up and down between base_lr and max_lr (Smith 2017); the optimizer's own rate does not count.
+
+        base_lr + (max_lr - base_lr) s a
+        max_momentum - (max_momentum - base_momentum) s a    (the momentum goes the other way)
+
+    where s goes from 0 to 1 in step_size_up steps and back in step_size_down, and the amplitude a is 1 with mode
+    "triangular", 1/2^(cycle - 1) with "triangular2", gamma^t with "exp_range", or scale_fn of the cycle or of t.
+    """
+
+    base_lr: float
+    max_lr: float
+    step_size_up: int = 2000
+    step_size_down: int | None = None
+    mode: str = "triangular"
+    gamma: float = 1.0
+    scale_fn: Callable[[float], float] | None = None
+    scale_mode: str = "cycle"
+    cycle_momentum: bool = True
+    base_momentum: float = 0.8
+    max_momentum: float = 0.9
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("triangular", "triangular2", "exp_range") and self.scale_fn is None:
+            raise ValueError(f"mode is invalid and scale_fn is None: {self.mode}")
+
+    def rate(self, lr: float, t: int) -> float:
+        return self.base_lr + (self.max_lr - self.base_lr) * self._height(t)
+
+    def momentum(self, t: int) -> float:
+        """The momentum, or beta1, at step t."""
+        return self.max_momentum - (self.max_momentum - self.base_momentum) * self._height(t)
+
+    def _height(self, t: int) -> float:
+        up = float(self.step_size_up)
+        down = up if self.step_size_down is None else float(self.step_size_down)
+        cycle = math.floor(1 + t / (up + down))
+        x = 1.0 + t / (up + down) - cycle
+        peak = up / (up + down)
+        scale = x / peak if x <= peak else (x - 1) / (peak - 1)
+        if self.scale_fn is not None:
+            return scale * self.scale_fn(cycle if self.scale_mode == "cycle" else t)
+        if self.mode == "triangular2":
+            return scale / 2.0 ** (cycle - 1)
+        if self.mode == "exp_range":
+            return float(scale * self.gamma**t)
+        return scale
+
+
+@dataclass(frozen=True)
+class OneCycleLR(Schedule):
+    """One rise and one fall (Smith and Topin 2019); the optimizer's own rate does not count.
+
+    From max_lr / div_factor up to max_lr at step pct_start total_steps - 1, then down to the start's
+    final_div_factor-th part at step total_steps - 1; with ``three_phase`` first down to the start, as fast as it
+    rose. Along half a cosine or a line. The momentum goes the other way, and stays where it is in a third phase.
+    """
+
+    max_lr: float
+    total_steps: int | None = None
+    epochs: int | None = None
+    steps_per_epoch: int | None = None
+    pct_start: float = 0.3
+    anneal_strategy: str = "cos"
+    cycle_momentum: bool = True
+    base_momentum: float = 0.85
+    max_momentum: float = 0.95
+    div_factor: float = 25.0
+    final_div_factor: float = 1e4
+    three_phase: bool = False
+
+    def __post_init__(self) -> None:
+        if self.total_steps is not None:
+            if self.total_steps <= 0 or not isinstance(self.total_steps, int):
+                raise ValueError(f"Expected positive integer total_steps, but got {self.total_steps}")
+        elif self.epochs is not None and self.steps_per_epoch is not None:
+            for name, value in (("epochs", self.epochs), ("steps_per_epoch", self.steps_per_epoch)):
+                if not isinstance(value, int) or value <= 0:
+                    raise ValueError(f"Expected positive integer {name}, but got {value}")
+        else:
+            raise ValueError("You must define either total_steps OR (epochs AND steps_per_epoch)")
+        if self.pct_start < 0 or self.pct_start > 1 or not isinstance(self.pct_start, float):
+            raise ValueError(f"Expected float between 0 and 1 pct_start, but got {self.pct_start}")
+        if self.anneal_strategy not in ("cos", "linear"):
+            raise ValueError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {self.anneal_strategy}")
+
+    def rate(self, lr: float, t: int) -> float:
+        start = self.max_lr / self.div_factor
+        last = start / self.final_div_factor
+        return self._along([start, self.max_lr, *([start] if self.three_phase else []), last], t)
+
+    def momentum(self, t: int) -> float:
+        """The momentum, or beta1, at step t."""
+        high, low = self.max_momentum, self.base_momentum
+        return self._along([high, low, high, *([high] if self.three_phase else [])], t)
+
+    def _along(self, values: Sequence[float], t: int) -> float:
+        total = self.total_steps or (self.epochs or 0) * (self.steps_per_epoch or 0)
+        if t > total:
+            raise ValueError(f"Tried to step {t} times. The specified number of total steps is {total}")
+        ends = [0.0, self.pct_start * total - 1, total - 1.0]
+        if self.three_phase:
+            ends.insert(2, 2 * self.pct_start * total - 2)
+        phase = 0
+        while phase < len(ends) - 2 and t > ends[phase + 1]:
+            phase += 1
+        done = (t - ends[phase]) / (ends[phase + 1] - ends[phase])
+        start, end = values[phase], values[phase + 1]
+        if self.anneal_strategy == "linear":
+            return (end - start) * done + start
+        return end + (start - end) / 2 * (1 + math.cos(math.pi * done))
+
+
+@dataclass(frozen=True)
+class SequentialLR(Schedule):
+    """One schedule after another: schedule i from milestone i - 1 on, its steps counted from there, from ``lr``.
+
+    Not supported are schedules that torch continues from wherever the rate happens to be: MultiplicativeLR, and
+    those whose steps are not a plain count. They are refused with ValueError.
+    """
+
+    schedulers: Sequence[Schedule]
+    milestones: Sequence[int]
+
+    def __post_init__(self) -> None:
+        if len(self.schedulers) < 1:
+            raise ValueError("SequentialLR expects at least one scheduler, but got no scheduler.")
+        for schedule in self.schedulers:
+            if not isinstance(schedule, Factor | LambdaLR | CosineAnnealingLR) or isinstance(
+                schedule, MultiplicativeLR
+            ):
+                raise ValueError(f"SequentialLR of {type(schedule).__name__} is not supported")
+        if len(self.milestones) != len(self.schedulers) - 1:
+            raise ValueError(
+                "Sequential Schedulers expects number of schedulers provided to be one more than the number of "
+                f"milestone points, but got {len(self.schedulers)} and {len(self.milestones)}"
+            )
+
+    def rate(self, lr: float, t: int) -> float:
+        index = bisect_right(self.milestones, t)
+        begin = self.milestones[index - 1] if index else 0
+        return self.schedulers[index].rate(lr, t - begin)
+
+
+@dataclass(frozen=True)
+class ChainedScheduler(Schedule):
+    """Several schedules at once: their factors multiplied. Schedules without a factor are refused with ValueError."""
+
+    schedulers: Sequence[Schedule]
+
+    def __post_init__(self) -> None:
+        if len(self.schedulers) < 1:
+            raise ValueError("ChainedScheduler expects at least one scheduler to be chained, but got no scheduler.")
+        for schedule in self.schedulers:
+            if not isinstance(schedule, Factor):
+                raise ValueError(f"ChainedScheduler of {type(schedule).__name__} is not supported")
+
+    def rate(self, lr: float, t: int) -> float:
+        for schedule in self.schedulers:
+            lr = schedule.rate(lr, t)
+        return lr
+
+
+class Plateau(NamedTuple):
+    """What ReduceLROnPlateau remembers."""
+
+    best: float
+    num_bad_epochs: int = 0
+    cooldown_counter: int = 0
+
+
+@dataclass(frozen=True)
+class ReduceLROnPlateau:
+    """The rate times ``factor`` once a metric has not improved for more than ``patience`` steps.
+
+        state = schedule.init()
+        lr, state = schedule.step(lr, metric, state)
+
+    To improve is to pass the best so far by ``threshold``, relative to it or absolute. After a reduction
+    ``cooldown`` steps are not counted as bad. The rate stays above min_lr, and a reduction by eps or less is none.
+    """
+
+    mode: str = "min"
+    factor: float = 0.1
+    patience: int = 10
+    threshold: float = 1e-4
+    threshold_mode: str = "rel"
+    cooldown: int = 0
+    min_lr: float = 0
+    eps: float = 1e-8
+
+    def __post_init__(self) -> None:
+        if self.factor >= 1.0:
+            raise ValueError(f"Factor should be < 1.0, got {self.factor}")
+        if self.mode not in ("min", "max"):
+            raise ValueError(f"mode {self.mode} is unknown!")
+        if self.threshold_mode not in ("rel", "abs"):
+            raise ValueError(f"threshold mode {self.threshold_mode} is unknown!")
+
+    def init(self) -> Plateau:
+        """The state before the first metric: anything is better than the worst."""
+        return Plateau(math.inf if self.mode == "min" else -math.inf)
+
+    def step(self, lr: float, metric: float, state: Plateau) -> tuple[float, Plateau]:
+        """The rate after a metric, and what is remembered."""
+        best, bad, cooldown = state
+        if self._is_better(metric, best):
+            best, bad = metric, 0
+        else:
+            bad = bad + 1
+        if cooldown > 0:
+            cooldown = cooldown - 1
+            bad = 0
+        if bad > self.patience:
+            reduced = max(lr * self.factor, self.min_lr)
+            if lr - reduced > self.eps:
+                lr = reduced
+            cooldown = self.cooldown
+            bad = 0
+        return lr, Plateau(best, bad, cooldown)
+
+    def _is_better(self, metric: float, best: float) -> bool:
+        if self.threshold_mode == "rel":
+            return metric < best * (1 - self.threshold) if self.mode == "min" else metric > best * (1 + self.threshold)
+        return metric < best - self.threshold if self.mode == "min" else metric > best + self.threshold

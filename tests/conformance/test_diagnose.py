@@ -1,0 +1,158 @@
+"""The diagnosis names what it knows, and nothing else. The full figures are measured by ``tests/diagnosis.py``."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conformance import cases, log
+from conformance.cli import cli
+from conformance.diagnose import Diagnosis, Search
+from conformance.divergences import Divergence, by_id
+from conformance.divergences.notebook import SIMPLE_RNN, SIMPLE_RNN_2
+from conformance.implementation import load
+from conformance.matching import Observation
+from conformance.run import diagnose_all, judge
+from conformance.tolerance import Precision
+from tests.conformance import as_written, observing, unknown
+
+SINGLES = {
+    "rnn": [
+        "hh-gradient-uses-current-state",
+        "weight-hh-transposed",
+        "truncated-after-10",
+        "final-state-gradient-ignored-reverse",
+        "initial-states-in-direction-order",
+        "derivative-of-tanh-for-relu",
+        "weights-updated-in-the-loop-0.01",
+        "gradients-accumulated-in-float32",
+    ],
+    "optimizer": ["adam-epsilon-hat-1e-7", "sgd-rate-inside-velocity", "adagrad-epsilon-inside-root"],
+    "loss": ["cross-entropy-ignored-samples-in-the-divisor", "mse-halved"],
+    "activation": ["relu-derivative-1-at-zero", "softmax-derivative-diagonal"],
+    "linear": ["linear-bias-gradient-mean-of-units"],
+    "initializer": ["kaiming-slope-ignored"],
+    "notebook": ["softmax-backward-of-the-summed-loss", "optimizer-state-shared"],
+}
+
+
+@pytest.mark.parametrize(("family", "name"), [(family, name) for family, names in SINGLES.items() for name in names])
+def test_names_a_single_divergence(family: str, name: str) -> None:
+    observed = observing.observe(family, [by_id()[name]])
+    assert any(seen.diverges for seen in observed)
+    found = observing.diagnose(family, observed)
+    assert observing.named(found, [by_id()[name]])
+    assert all(len(members) == 1 for members in found.sets)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("hh-gradient-uses-current-state", "recurrent-bias-ignored"),
+        ("derivative-missing", "layers-detached"),
+        ("reverse-is-forward", "initial-state-ignored", "batch-mean"),
+        ("weight-hh-transposed", "last-upstream-dropped", "hh-gradient-without-initial-state"),
+    ],
+)
+def test_names_several_at_once(names: tuple[str, ...], dtype: str) -> None:
+    members = [by_id()[name] for name in names]
+    assert observing.named(observing.diagnose("rnn", observing.observe("rnn", members, dtype), dtype), members)
+
+
+def test_works_on_incomplete_traces() -> None:
+    def given(name: str) -> bool:
+        return name == "output" or name.startswith("grad.weight")
+
+    members = [by_id()["hh-gradient-uses-current-state"], by_id()["initial-state-ignored"]]
+    assert observing.named(observing.diagnose("rnn", observing.observe("rnn", members, given=given)), members)
+
+
+@pytest.mark.parametrize(
+    ("family", "mistake"),
+    [(family, mistake) for family, group in unknown.BY_FAMILY.items() for mistake in group],
+    ids=lambda value: value.id if isinstance(value, Divergence) else value,
+)
+def test_never_explains_an_unknown_mistake(family: str, mistake: Divergence) -> None:
+    observed = observing.observe(family, [mistake])
+    assert any(seen.diverges for seen in observed)
+    found = observing.diagnose(family, observed)
+    assert not found.complete
+    assert found.explained < found.diverging
+
+
+def test_twenty_unknown_mistakes() -> None:
+    mistakes = list(itertools.chain.from_iterable(unknown.BY_FAMILY.values()))
+    assert len({mistake.id for mistake in mistakes} - by_id().keys()) == 20
+
+
+def test_what_agrees_is_evidence_too() -> None:
+    """A set that explains all diverging cases but breaks an agreeing one explains in part only."""
+    name = "truncated-after-1"
+    observed = observing.observe("rnn", [by_id()[name]])
+    healed = [seen for seen in observed if not seen.diverges]
+    first = next(seen for seen in observed if seen.diverges)
+    right = observing.right("rnn", "float64", "quick")[first.case.id]
+    healed.append(Observation(first.case, dict(right), diverges=False))
+    still = [seen for seen in observed if seen.diverges and seen is not first]
+    assert not observing.diagnose("rnn", [*still, *healed]).complete
+
+
+def _as_written(family: str, only: str = "") -> Diagnosis:
+    observations = []
+    for case in cases.select(families=[family], dtypes=["float64"]):
+        if only and only not in str(case.config):
+            continue
+        try:
+            with np.errstate(all="ignore"):
+                actual = getattr(as_written, family)(case)
+        except NotImplementedError:
+            continue
+        right = observing.right(family, "float64", "standard")[case.id]
+        diverges = any(observing.differs(np.asarray(actual[name]), right[name]) for name in actual)
+        observations.append(Observation(case, {name: np.asarray(a) for name, a in actual.items()}, diverges))
+    return Search(family, observations, Precision.of(np.dtype("float64"))).diagnose()
+
+
+def test_the_notebooks_simple_rnn_is_its_seven_divergences() -> None:
+    found = _as_written("rnn")
+    assert found.complete
+    assert [set(members) for members in found.sets] == [set(SIMPLE_RNN)]
+    assert len(SIMPLE_RNN) == 7
+
+
+@pytest.mark.parametrize(("layer", "members"), [("'SimpleRNN'", SIMPLE_RNN), ("'SimpleRNN2'", SIMPLE_RNN_2)])
+def test_the_notebooks_layers_in_training(layer: str, members: tuple[str, ...]) -> None:
+    """Without a case that gives h_0, that it is ignored cannot be seen."""
+    found = _as_written("notebook", only=layer)
+    assert found.complete
+    assert any(set(names) == set(members) - {"initial-state-missing"} for names in found.sets)
+
+
+def test_a_run_ends_with_its_diagnosis(tmp_path: Path) -> None:
+    """Through the whole command: a file, its traces, the log and the report."""
+    from click.testing import CliRunner
+
+    source = Path(str(as_written.__file__))
+    shutil.copy(source, tmp_path / "my_rnn.py")
+    arguments = ["run", str(tmp_path / "my_rnn.py"), "--case", "core/rnn/*small*", "--case", "documented/rnn/*"]
+    result = CliRunner().invoke(cli, [*arguments, "--out", str(tmp_path / "out")])
+    assert result.exit_code == 1
+    [found] = log.read(tmp_path / "out" / "results.jsonl").footer["diagnoses"]
+    assert found["family"] == "rnn"
+    assert found["complete"]
+    assert "h_t in place of h_{t-1} in d_weight_hh" in result.output
+    report = (tmp_path / "out" / "REPORT.md").read_text()
+    assert "+    previous = h[1:]" in report
+    diverging = [check for check in log.read(tmp_path / "out" / "results.jsonl").checks if check.verdict == "diverges"]
+    assert any("hh-gradient-uses-current-state" in (check.diagnosis or "") for check in diverging)
+
+
+def test_nothing_is_diagnosed_where_nothing_diverges() -> None:
+    selected = cases.select(globs=["core/rnn/small/float64"])
+    judged = [judge(case, load("numpy")) for case in selected]
+    assert diagnose_all(selected, judged, None) == []

@@ -1,0 +1,96 @@
+"""Clipping against torch.nn.utils."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from reference import clip
+from reference.checks import Array
+from tests.reference.against_torch import assert_close, assert_refused, assert_same_refusal, frozen, leaf, tensor
+
+ORDERS = [2.0, 1.0, 3, 0.5, math.inf, -math.inf, 0, -1.0]
+
+
+def gradients(rng: np.random.Generator, scale: float, dtype: Any) -> dict[str, Array | None]:
+    shapes = {"w": (3, 4), "b": (5,), "s": ()}
+    made: dict[str, Array | None] = {
+        name: frozen(np.asarray(scale * rng.standard_normal(shape)).astype(dtype)) for name, shape in shapes.items()
+    }
+    return made | {"none": None}
+
+
+def in_torch(grads: dict[str, Array | None]) -> dict[str, torch.Tensor]:
+    params = {name: leaf(np.zeros_like(g)) for name, g in grads.items() if g is not None}
+    for name, param in params.items():
+        param.grad = tensor(grads[name])
+    return params
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("scale", [1.0, 1e-3, 1e-7, 0.0])
+@pytest.mark.parametrize("order", ORDERS)
+def test_norms_are_those_of_torch(order: float, scale: float, dtype: Any) -> None:
+    rng = np.random.default_rng(int(10 * scale))
+    tolerance = 1e-13 if dtype == np.float64 else 1e-5
+    for max_norm in (0.5, 1e-7, 100, 0):
+        grads = gradients(rng, scale, dtype)
+        params = in_torch(grads)
+        theirs = torch.nn.utils.clip_grad_norm_(params.values(), max_norm, order)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ours, norm = clip.clip_grad_norm(grads, max_norm, order)
+        assert_close(norm, theirs, "norm", tolerance)
+        assert ours.keys() == grads.keys()
+        assert ours["none"] is None
+        for name, param in params.items():
+            assert_close(ours[name], param.grad, f"{name} {max_norm}", tolerance)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite(value: float) -> None:
+    grads: dict[str, Array | None] = {"w": np.array([1.0, value]), "b": np.array([2.0])}
+    params = in_torch(grads)
+    torch.nn.utils.clip_grad_norm_(params.values(), 1.0)
+    with np.errstate(invalid="ignore"):
+        ours, _ = clip.clip_grad_norm(grads, 1.0)
+    for name, param in params.items():
+        assert_close(ours[name], param.grad, name)
+    assert_same_refusal(
+        lambda: torch.nn.utils.clip_grad_norm_(in_torch(grads).values(), 1.0, error_if_nonfinite=True),
+        lambda: clip.clip_grad_norm(grads, 1.0, error_if_nonfinite=True),
+        "non-finite",
+    )
+    params = in_torch(grads)
+    torch.nn.utils.clip_grad_value_(params.values(), 1.5)
+    for name, param in params.items():
+        assert_close(clip.clip_grad_value(grads, 1.5)[name], param.grad, name)
+
+
+def test_no_gradients_have_the_norm_0() -> None:
+    for grads in ({}, {"w": None}):
+        theirs = torch.nn.utils.clip_grad_norm_([], 1.0)
+        ours, norm = clip.clip_grad_norm(grads, 1.0)
+        assert ours == grads
+        assert_close(norm, theirs)
+
+
+def test_values_are_clipped_as_in_torch_and_returned_anew() -> None:
+    grads = gradients(np.random.default_rng(1), 1.0, np.float64)
+    params = in_torch(grads)
+    torch.nn.utils.clip_grad_value_(params.values(), 0.3)
+    ours = clip.clip_grad_value(grads, 0.3)
+    for name, param in params.items():
+        assert_close(ours[name], param.grad, name, 0)
+        given, returned = grads[name], ours[name]
+        assert given is not None
+        assert returned is not None
+        assert not np.shares_memory(given, returned)
+
+
+def test_a_gradient_that_is_no_array() -> None:
+    wrong: Any = {"w": [1.0]}
+    assert_refused(lambda: clip.clip_grad_norm(wrong, 1.0), TypeError, "gradient w")

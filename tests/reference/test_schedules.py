@@ -1,0 +1,171 @@
+"""Learning-rate schedules against torch.optim.lr_scheduler."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from reference import schedules
+from tests.reference.against_torch import assert_refused, assert_same_refusal
+
+LR = 0.3
+SCHEDULES: dict[str, list[dict[str, Any]]] = {
+    "LambdaLR": [{"lr_lambda": lambda t: 0.9**t + 0.1 * t}],
+    "MultiplicativeLR": [{"lr_lambda": lambda t: 1 - 0.05 * (t % 3)}],
+    "StepLR": [{"step_size": 4}, {"step_size": 1, "gamma": 0.7}],
+    "MultiStepLR": [{"milestones": [3, 11, 3]}, {"milestones": [], "gamma": 0.5}],
+    "ConstantLR": [{}, {"factor": 0.7, "total_iters": 9}, {"factor": 1.0}],
+    "LinearLR": [{}, {"start_factor": 0.9, "end_factor": 0.2, "total_iters": 12}, {"end_factor": 0.0}],
+    "ExponentialLR": [{"gamma": 0.8}, {"gamma": 1.1}],
+    "PolynomialLR": [{}, {"total_iters": 13, "power": 0.5}],
+    "CosineAnnealingLR": [{"T_max": 20}, {"T_max": 7, "eta_min": 0.1}],
+    "CosineAnnealingWarmRestarts": [{"T_0": 5}, {"T_0": 1, "T_mult": 2, "eta_min": 0.1}, {"T_0": 3, "T_mult": 3}],
+    "CyclicLR": [
+        {"base_lr": 0.1, "max_lr": 0.5, "step_size_up": 3},
+        {"base_lr": 0.1, "max_lr": 0.5, "step_size_up": 2, "step_size_down": 5, "mode": "triangular2"},
+        {"base_lr": 0.1, "max_lr": 0.5, "step_size_up": 4, "mode": "exp_range", "gamma": 0.95, "max_momentum": 0.99},
+        {"base_lr": 0.1, "max_lr": 0.5, "step_size_up": 4, "scale_fn": lambda x: 1 / x, "scale_mode": "cycle"},
+        {"base_lr": 0.1, "max_lr": 0.5, "step_size_up": 4, "scale_fn": lambda x: 0.9**x, "scale_mode": "iterations"},
+    ],
+    "OneCycleLR": [
+        {"max_lr": 1.0, "total_steps": 21},
+        {"max_lr": 1.0, "epochs": 7, "steps_per_epoch": 3, "anneal_strategy": "linear", "pct_start": 0.5},
+        {"max_lr": 1.0, "total_steps": 30, "three_phase": True, "div_factor": 5.0, "base_momentum": 0.5},
+        {"max_lr": 1.0, "total_steps": 25, "three_phase": True, "anneal_strategy": "linear", "pct_start": 0.2},
+    ],
+}
+PAIRS = [(name, options) for name, variants in SCHEDULES.items() for options in variants]
+STEPS = 20
+
+
+def optimizer() -> torch.optim.Optimizer:
+    return torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=LR, momentum=0.9)
+
+
+def torch_rates(sgd: torch.optim.Optimizer, scheduler: Any, steps: int = STEPS) -> tuple[list[float], list[float]]:
+    rates, momenta = [], []
+    for _ in range(steps + 1):
+        rates.append(sgd.param_groups[0]["lr"])
+        momenta.append(sgd.param_groups[0]["momentum"])
+        sgd.step()
+        scheduler.step()
+    return rates, momenta
+
+
+@pytest.mark.parametrize(("name", "options"), PAIRS)
+def test_rates_are_those_of_torch(name: str, options: dict[str, Any]) -> None:
+    sgd = optimizer()
+    rates, momenta = torch_rates(sgd, getattr(torch.optim.lr_scheduler, name)(sgd, **options))
+    schedule = getattr(schedules, name)(**options)
+    np.testing.assert_allclose([schedule.rate(LR, t) for t in range(STEPS + 1)], rates, rtol=1e-12, atol=1e-15)
+    if name in ("CyclicLR", "OneCycleLR"):
+        np.testing.assert_allclose([schedule.momentum(t) for t in range(STEPS + 1)], momenta, rtol=1e-12)
+
+
+def both(name: str, options: dict[str, Any]) -> tuple[Any, Any]:
+    return getattr(schedules, name)(**options), lambda sgd: getattr(torch.optim.lr_scheduler, name)(sgd, **options)
+
+
+@pytest.mark.parametrize("milestones", [[5, 12], [1, 2], [20, 21]])
+def test_schedules_after_one_another(milestones: list[int]) -> None:
+    rng = np.random.default_rng(milestones[0])
+    names = [name for name, _ in PAIRS[:14] if name != "MultiplicativeLR"]
+    for _ in range(20):
+        chosen = [both(name, SCHEDULES[name][0]) for name in rng.choice(names, 3)]
+        sgd = optimizer()
+        scheduler = torch.optim.lr_scheduler.SequentialLR(sgd, [make(sgd) for _, make in chosen], milestones)
+        rates, _ = torch_rates(sgd, scheduler)
+        schedule = schedules.SequentialLR([ours for ours, _ in chosen], milestones)
+        ours = [schedule.rate(LR, t) for t in range(STEPS + 1)]
+        np.testing.assert_allclose(ours, rates, rtol=1e-12, atol=1e-15, err_msg=str(schedule))
+
+
+def test_schedules_at_once() -> None:
+    names = ["MultiplicativeLR", "StepLR", "MultiStepLR", "ConstantLR", "LinearLR", "ExponentialLR", "PolynomialLR"]
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        chosen = [both(name, SCHEDULES[name][0]) for name in rng.choice(names, 3)]
+        sgd = optimizer()
+        rates, _ = torch_rates(sgd, torch.optim.lr_scheduler.ChainedScheduler([make(sgd) for _, make in chosen], sgd))
+        schedule = schedules.ChainedScheduler([ours for ours, _ in chosen])
+        np.testing.assert_allclose([schedule.rate(LR, t) for t in range(STEPS + 1)], rates, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_plateaus_are_found_as_in_torch(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    options = {
+        "mode": ["min", "max"][seed % 2],
+        "threshold_mode": ["rel", "abs"][seed // 2 % 2],
+        "factor": 0.5,
+        "patience": int(rng.integers(4)),
+        "threshold": float(rng.choice([0.0, 1e-4, 0.2])),
+        "cooldown": int(rng.integers(3)),
+        "min_lr": float(rng.choice([0.0, 0.05])),
+        "eps": float(rng.choice([1e-8, 0.05])),
+    }
+    sgd = optimizer()
+    theirs: Any = torch.optim.lr_scheduler.ReduceLROnPlateau(sgd, **options)  # type: ignore[arg-type]
+    ours = schedules.ReduceLROnPlateau(**options)  # type: ignore[arg-type]
+    lr, state = LR, ours.init()
+    reductions = 0
+    for metric in [*rng.uniform(-1, 3, 40).round(1), np.nan]:
+        theirs.step(metric)
+        before, (lr, state) = lr, ours.step(lr, float(metric), state)
+        reductions += lr < before
+        assert lr == sgd.param_groups[0]["lr"]
+        assert state == (theirs.best, theirs.num_bad_epochs, theirs.cooldown_counter)
+    assert reductions
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "mentions"),
+    [
+        ("ConstantLR", {"factor": 1.1}, "between 0 and 1"),
+        ("ConstantLR", {"factor": -0.1}, "between 0 and 1"),
+        ("LinearLR", {"start_factor": 0.0}, "Starting"),
+        ("LinearLR", {"start_factor": 1.1}, "Starting"),
+        ("LinearLR", {"end_factor": -0.1}, "Ending"),
+        ("MultiplicativeLR", {"lr_lambda": 0.9}, "function"),
+        ("CosineAnnealingWarmRestarts", {"T_0": 0}, "T_0"),
+        ("CosineAnnealingWarmRestarts", {"T_0": 5, "T_mult": 0}, "T_mult"),
+        ("CosineAnnealingWarmRestarts", {"T_0": 5, "eta_min": "0"}, "eta_min"),
+        ("CyclicLR", {"base_lr": 0.1, "max_lr": 0.2, "mode": "square"}, "mode"),
+        ("OneCycleLR", {"max_lr": 0.1}, "total_steps"),
+        ("OneCycleLR", {"max_lr": 0.1, "total_steps": 0}, "total_steps"),
+        ("OneCycleLR", {"max_lr": 0.1, "epochs": 2, "steps_per_epoch": -1}, "steps_per_epoch"),
+        ("OneCycleLR", {"max_lr": 0.1, "total_steps": 9, "pct_start": 2.0}, "pct_start"),
+        ("OneCycleLR", {"max_lr": 0.1, "total_steps": 9, "anneal_strategy": "step"}, "step"),
+        ("ReduceLROnPlateau", {"factor": 1.0}, "Factor"),
+        ("ReduceLROnPlateau", {"mode": "best"}, "mode best"),
+        ("ReduceLROnPlateau", {"threshold_mode": "log"}, "log"),
+        ("SequentialLR", {"schedulers": [], "milestones": []}, "at least one"),
+        ("ChainedScheduler", {"schedulers": []}, "at least one"),
+    ],
+)
+def test_wrong_options(name: str, options: dict[str, Any], mentions: str) -> None:
+    scheduler = getattr(torch.optim.lr_scheduler, name)
+
+    def in_torch() -> None:
+        scheduler(**options) if name == "ChainedScheduler" else scheduler(optimizer(), **options)
+
+    assert_same_refusal(in_torch, lambda: getattr(schedules, name)(**options), mentions)
+
+
+def test_more_steps_than_a_cycle_has() -> None:
+    sgd = optimizer()
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(sgd, 1.0, total_steps=5)
+    schedule = schedules.OneCycleLR(1.0, total_steps=5)
+    assert_same_refusal(lambda: torch_rates(sgd, scheduler), lambda: schedule.rate(LR, 6), "6")
+
+
+def test_compositions_that_are_no_function_of_the_step_are_refused() -> None:
+    step, cyclic = schedules.StepLR(3), schedules.CyclicLR(0.1, 0.2)
+    wrong = schedules.MultiplicativeLR(lambda t: 0.9)
+    assert_refused(lambda: schedules.SequentialLR([step, wrong], [3]), ValueError, "MultiplicativeLR")
+    assert_refused(lambda: schedules.SequentialLR([step, cyclic], [3]), ValueError, "CyclicLR")
+    assert_refused(lambda: schedules.ChainedScheduler([step, cyclic]), ValueError, "CyclicLR")
+    assert_refused(lambda: schedules.SequentialLR([step, step], [3, 4]), ValueError, "2")
