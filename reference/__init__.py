@@ -4,10 +4,12 @@ The modules are written to be read beside torch's documentation: a frozen config
 arguments, parameters as a flat dictionary under torch's ``state_dict`` names, and functions that return
 their results and change nothing that they are given.
 
-    rnn           Elman RNN: forward, and backward through time
+    rnn           Elman RNN: forward, and backward through time; its cell
+    lstm, gru     the same for long short-term memory and the gated recurrent unit
+    recurrent     what the three share: layers, directions, sequences of different lengths, dropout
     linear        fully connected layer
-    activations   tanh, relu, sigmoid, softmax
-    losses        cross-entropy and mean squared error
+    activations   tanh, relu, sigmoid, softmax, log_softmax
+    losses        cross-entropy, negative log-likelihood and mean squared error
     initializers  how parameters start
     optim         SGD, Adagrad, RMSprop, Adam, AdamW
     notebook      layers and optimizers as classes with a forward / backward / update workflow

@@ -1,8 +1,8 @@
 """Activation functions and their derivatives, as ``torch.nn.functional`` computes them.
 
 Each ``<name>(x)`` has a ``<name>_backward(d_y, y)`` that gives the gradient with respect to ``x`` from the
-gradient ``d_y`` with respect to the result and from the result ``y`` itself: none of the four needs x again.
-All are element-wise over arrays of any shape except softmax, which acts along one axis, and all are stable
+gradient ``d_y`` with respect to the result and from the result ``y`` itself: none of them needs x again.
+All are element-wise over arrays of any shape except the two softmax, which act along one axis, and all are stable
 for every finite input: no overflow on the way, no warning.
 """
 
@@ -77,6 +77,31 @@ def softmax_backward(d_y: Array, y: Array, dim: int = -1) -> Array:
     dim = _check_dim(y, dim)
     weighted = d_y * y
     d_x: Array = weighted - y * weighted.sum(axis=dim, keepdims=True)
+    return d_x
+
+
+def log_softmax(x: Array, dim: int = -1) -> Array:
+    """x_i - log sum_j e^x_j along axis ``dim``, after the maximum of each slice has been subtracted.
+
+    Raises:
+        IndexError: x has no axis ``dim``.
+    """
+    _check_float("log_softmax", x)
+    dim = _check_dim(x, dim)
+    if x.size == 0:
+        return x.copy()
+    # a difference too large for the dtype becomes -inf, as in torch
+    with np.errstate(over="ignore", invalid="ignore"):
+        shifted = x - x.max(axis=dim, keepdims=True)
+    y: Array = shifted - np.log(np.exp(shifted).sum(axis=dim, keepdims=True))
+    return y
+
+
+def log_softmax_backward(d_y: Array, y: Array, dim: int = -1) -> Array:
+    """d_x_i = d_y_i - e^y_i sum_j d_y_j along axis ``dim``."""
+    check_like("d_y", d_y, y.shape, y.dtype)
+    dim = _check_dim(y, dim)
+    d_x: Array = d_y - np.exp(y) * d_y.sum(axis=dim, keepdims=True)
     return d_x
 
 

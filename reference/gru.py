@@ -42,7 +42,7 @@ from reference.recurrent import (
     cell_arguments,
     cell_gradient,
     input_gradient,
-    input_product,
+    rows,
     sigmoid_in_place,
     weight_gradient,
 )
@@ -114,7 +114,7 @@ def direction_forward(params: Params, suffix: str, x: Array, h_0: Array) -> tupl
     h = np.empty_like(x, order="C", shape=(steps + 1, batch, hidden_size))
     h[0] = h_0
     pre = np.empty_like(x, order="C", shape=(steps, batch, 3 * hidden_size))  # the arguments become the gates
-    input_product(params, suffix, x, pre)
+    rows(x).dot(params["weight_ih" + suffix].T, out=rows(pre))
     bias_hh = params.get("bias_hh" + suffix)
     if bias_hh is not None:
         pre += params["bias_ih" + suffix]

@@ -94,6 +94,51 @@ def cross_entropy_backward(
     return d_input.reshape(input.shape)
 
 
+def nll_loss(
+    input: Array, target: Array, weight: Array | None = None, ignore_index: int = -100, reduction: str = "mean"
+) -> Array:
+    """- weight_y input_ny for the class y of each sample n, of logarithms of probabilities.
+
+    Arguments, reductions and errors are those of ``cross_entropy`` with class indices, which is ``nll_loss`` after
+    ``log_softmax``; only that a 0-dimensional ``input`` raises ValueError.
+    """
+    scores, chosen, divisor = _log_probabilities(input, target, weight, ignore_index)
+    # selected, not multiplied by 0: a probability of 0, whose logarithm is -inf, belongs to its own class alone
+    losses = -np.where(chosen == 0, np.zeros_like(scores), chosen * np.where(chosen == 0, 0, scores)).sum(axis=1)
+    return _reduce(losses.reshape(_sample_shape(input)), divisor, reduction)
+
+
+def nll_loss_backward(
+    d_loss: Array,
+    input: Array,
+    target: Array,
+    weight: Array | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Array:
+    """- weight_y d_loss_n at each sample's class y, 0 elsewhere, divided as in the forward pass for ``mean``."""
+    scores, chosen, divisor = _log_probabilities(input, target, weight, ignore_index)
+    d_sample = _spread(d_loss, _sample_shape(input), divisor, reduction, scores)
+    d_sample = d_sample.reshape(scores.shape[:1] + scores.shape[2:])[:, None]
+    with np.errstate(invalid="ignore"):
+        d_input: Array = np.where(chosen == 0, np.zeros_like(scores), -chosen * d_sample)
+    return d_input.reshape(input.shape)
+
+
+def _log_probabilities(
+    input: Array, target: Array, weight: Array | None, ignore_index: int
+) -> tuple[Array, Array, float | Array]:
+    """The input as (N, C, ...), the weight of each sample's class there and 0 elsewhere, and the mean's divisor."""
+    check_array("input", input)
+    check_array("target", target)
+    if input.ndim == 0:
+        raise ValueError("input must have a class axis, got a 0-dimensional array")
+    if target.dtype not in CLASS_INDEX_DTYPES:
+        raise RuntimeError(f"class indices must be int64 (or uint8 for one index a sample), got {target.dtype}")
+    _, q = _scores_and_targets(input, target, weight, ignore_index, 0.0)
+    return (input[None] if input.ndim == 1 else input), q.weights, q.divisor
+
+
 class _Targets(NamedTuple):
     weights: Array
     """q, in the shape of the scores"""

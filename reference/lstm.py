@@ -43,7 +43,7 @@ from reference.recurrent import (
     cell_arguments,
     cell_gradient,
     input_gradient,
-    input_product,
+    rows,
     sigmoid_in_place,
     weight_gradient,
 )
@@ -153,7 +153,7 @@ def direction_forward(params: Params, suffix: str, x: Array, h_0: Array, c_0: Ar
     c = np.empty_like(x, order="C", shape=(steps + 1, batch, hidden_size))
     h[0], c[0] = h_0, c_0
     pre = np.empty_like(x, order="C", shape=(steps, batch, 4 * hidden_size))
-    input_product(params, suffix, x, pre)
+    rows(x).dot(params["weight_ih" + suffix].T, out=rows(pre))
     if "bias_ih" + suffix in params:
         bias = params["bias_ih" + suffix] + params["bias_hh" + suffix]
         pre += bias

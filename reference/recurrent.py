@@ -166,7 +166,7 @@ def forward(
     if steps == 0:
         raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
     starts = _states(model, initial, batch, batched, x)
-    masks = _masks(model, dropout_masks, input_shape, dtype)
+    masks = () if dropout_masks is None else _masks(model, dropout_masks, input_shape, dtype)
     padding = None
     if lengths is not None:
         padding = _padding(lengths, input_shape, steps, batch, enforce_sorted)
@@ -183,7 +183,7 @@ def forward(
             direction_input = turned(layer_input, padding) if direction else layer_input
             ran = run(model.suffixes[index], direction_input, [start[index] for start in starts])
             for final, states in zip(finals, ran.states):  # noqa: B905 - strict costs more than the copy
-                final[index] = last_state(states, padding)
+                final[index] = states[-1] if padding is None else last_state(states, padding)
             h = ran.states[0][1:]
             if padding is not None:
                 np.copyto(h, 0, where=padding.beyond)
@@ -266,9 +266,9 @@ def turned(a: Array, padding: Padding | None) -> Array:
     return reversed_
 
 
-def last_state(states: Array, padding: Padding | None) -> Array:
+def last_state(states: Array, padding: Padding) -> Array:
     """The state after each sequence's own last step, (B, ...), from (T + 1, B, ...)."""
-    last: Array = states[-1] if padding is None else states[1:][padding.ends]
+    last: Array = states[1:][padding.ends]
     return last
 
 
@@ -332,9 +332,7 @@ def _states(model: Network, given: Mapping[str, Array | None], batch: int, batch
     return result
 
 
-def _masks(model: Network, given: Array | None, input_shape: Shape, dtype: np.dtype[Any]) -> Sequence[Array]:
-    if given is None:
-        return ()
+def _masks(model: Network, given: Array, input_shape: Shape, dtype: np.dtype[Any]) -> Sequence[Array]:
     if model.dropout == 0:
         raise RuntimeError("dropout_masks given, but dropout is 0")
     features = model.num_directions * model.output_size
@@ -347,11 +345,6 @@ def constant(value: float, like: Array, shape: Shape) -> Array:
     a = np.empty_like(like, order="C", shape=shape)
     a[...] = value
     return a
-
-
-def input_product(params: Params, suffix: str, x: Array, out: Array) -> None:
-    """x_t W_ih^T for all steps in one product, into ``out`` (T, B, rows), which has to be in C order."""
-    rows(x).dot(params["weight_ih" + suffix].T, out=rows(out))
 
 
 def weight_gradient(d_pre: Array, inputs: Array) -> Array:
@@ -377,7 +370,8 @@ def input_gradient(d_pre: Array, weight_ih: Array) -> Array:
 
 def rows(a: Array) -> Array:
     """(T, B, features) as (T * B, features)."""
-    return a.reshape(a.shape[0] * a.shape[1], a.shape[2])
+    steps, batch, features = a.shape
+    return a.reshape(steps * batch, features)
 
 
 # --------------------------------------------------------------------------------------------------------- cells

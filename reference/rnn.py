@@ -34,7 +34,7 @@ from reference.recurrent import (
     cell_arguments,
     cell_gradient,
     input_gradient,
-    input_product,
+    rows,
     weight_gradient,
 )
 from reference.recurrent import backward as network_backward
@@ -162,7 +162,7 @@ def direction_forward(nonlinearity: Nonlinearity, params: Params, suffix: str, x
     h = np.empty_like(x, order="C", shape=(steps + 1, batch, hidden_size))
     h[0] = h_0
     pre = h[1:]  # becomes the states, step by step
-    input_product(params, suffix, x, pre)
+    rows(x).dot(params["weight_ih" + suffix].T, out=rows(pre))
     if "bias_ih" + suffix in params:
         bias = params["bias_ih" + suffix] + params["bias_hh" + suffix]
         pre += bias

@@ -79,3 +79,24 @@ def cases() -> Iterator[Case]:
         yield from cases_of(
             "activation", f"softmax-{description}", {"function": "softmax"} | config, build, note, level="quick"
         )
+    yield from cases_of(
+        "activation",
+        "log_softmax-underflow",
+        {"function": "log_softmax", "dim": 1},
+        lambda rng: {
+            "input": rng.standard_normal((3, 4)) + np.array([0.0, 800.0, 20.0, 0.0]),
+            "d_output": rng.standard_normal((3, 4)),
+        },
+        "probabilities below 1e-308 have a logarithm: it must not be taken of softmax",
+        level="quick",
+    )
+    for description, config, build, note in softmax_rows:
+        if description in ("rows", "columns", "middle-axis", "vector", "rows-far-apart"):
+            yield from cases_of(
+                "activation",
+                f"log_softmax-{description}",
+                {"function": "log_softmax"} | config,
+                build,
+                note.replace("probabilities", "logarithms of probabilities"),
+                level="quick",
+            )

@@ -89,6 +89,15 @@ def cases() -> Iterator[Case]:
             ("images", plain, scores((2, 3, 4), reduction, probabilities=False), "a further axis: classes are axis 1"),
         ]  # fmt: skip
         for name, config, build, note in rows:
+            if name in ("indices", "indices-weight", "ignored", "images"):
+                yield from cases_of(
+                    "loss",
+                    f"nll_loss-{name}-{reduction}",
+                    {"function": "nll_loss", "ignore_index": -100, "reduction": reduction},
+                    build,
+                    f"without the softmax: {note}",
+                    level="quick",
+                )
             yield from cases_of("loss", f"cross_entropy-{name}-{reduction}", config, build, note, level="quick")
         yield from cases_of(
             "loss",

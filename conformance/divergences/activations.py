@@ -271,4 +271,41 @@ SOFTMAX: tuple[Divergence, ...] = (
     _derivative_missing("softmax", "weighted - y * weighted.sum(axis=dim, keepdims=True)"),
 )
 
-DIVERGENCES: tuple[Divergence, ...] = (*TANH, *RELU, *SIGMOID, *SOFTMAX)
+LOG_SUM = "shifted - np.log(np.exp(shifted).sum(axis=dim, keepdims=True))"
+
+LOG_SOFTMAX = (
+    Divergence(
+        "log-softmax-of-softmax",
+        "with log(softmax(x)) for log_softmax(x)",
+        "Right on paper. A probability that underflows to 0 has a logarithm of -inf, where the score itself is finite.",
+        (
+            Patch(
+                "activations",
+                LOG_SUM,
+                "np.log(np.exp(shifted) / np.exp(shifted).sum(axis=dim, keepdims=True))",
+                "log_softmax",
+            ),
+        ),
+    ),
+    Divergence(
+        "log-softmax-derivative-diagonal",
+        "with only the diagonal of log_softmax's derivative",
+        "d_x_i = d_y_i (1 - e^y_i): the other elements' part is missing.",
+        (
+            Patch(
+                "activations",
+                "d_y - np.exp(y) * d_y.sum(axis=dim, keepdims=True)",
+                "d_y - np.exp(y) * d_y",
+                "log_softmax_backward",
+            ),
+        ),
+    ),
+    Divergence(
+        "log-softmax-over-the-last-axis",
+        "with log_softmax taken along the last axis whatever dim says",
+        "The option is accepted and does nothing.",
+        (Patch("activations", LOG_SUM, LOG_SUM.replace("axis=dim", "axis=-1"), "log_softmax"),),
+    ),
+)
+
+DIVERGENCES: tuple[Divergence, ...] = (*TANH, *RELU, *SIGMOID, *SOFTMAX, *LOG_SOFTMAX)

@@ -276,4 +276,38 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
     ),
 )
 
-DIVERGENCES: tuple[Divergence, ...] = (*MSE, *CROSS_ENTROPY)
+NLL = (
+    Divergence(
+        "nll-sign",
+        "with the sign of nll_loss reversed",
+        "What comes in are logarithms of probabilities, which are negative; the loss is their negative.",
+        (Patch("losses", "losses = -np.where(chosen", "losses = np.where(chosen", "nll_loss"),),
+    ),
+    Divergence(
+        "nll-gradient-of-cross-entropy",
+        "with the softmax in nll_loss's gradient",
+        "That belongs to cross_entropy, which is nll_loss after log_softmax.",
+        (
+            Patch(
+                "losses",
+                "np.where(chosen == 0, np.zeros_like(scores), -chosen * d_sample)",
+                "(np.exp(scores) - chosen) * d_sample",
+                "nll_loss_backward",
+            ),
+        ),
+    ),
+    Divergence(
+        "nll-upstream-ignored",
+        "with the gradient of nll_loss not multiplied by the gradient from above",
+        "Right only where the loss is not scaled afterwards.",
+        (Patch("losses", "_spread(d_loss", "_spread(np.ones_like(d_loss)", "nll_loss_backward"),),
+    ),
+    Divergence(
+        "nll-weights-not-in-the-divisor",
+        "with nll_loss's weighted mean divided by the number of samples",
+        "torch divides by the sum of the samples' weights; ignored samples weigh nothing.",
+        (Patch("losses", "q.weights, q.divisor", "q.weights, input.size // q.weights.shape[1]", "_log_probabilities"),),
+    ),
+)
+
+DIVERGENCES: tuple[Divergence, ...] = (*MSE, *CROSS_ENTROPY, *NLL)

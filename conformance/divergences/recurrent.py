@@ -19,7 +19,7 @@ FLIP_OUTPUT = "outputs.append(turned(h, padding) if direction else h)"
 FLIP_D_STATES = "d_h = turned(d_h, padding)"
 FLIP_D_INPUT = "d_inputs.append(turned(d_x, padding) if direction else d_x)"
 SLOPE_STEP = "nonlinearity.backward(d_pre_t, slope[t], d_pre_t)"
-FINAL_STATE = "final[index] = last_state(states, padding)"
+FINAL_STATE = "final[index] = states[-1] if padding is None else last_state(states, padding)"
 D_LAST = "d_last: Sequence[Array] = [d_n[index] for d_n in d_finals]"
 RUN_FORWARD = "ran = run(model.suffixes[index], direction_input"
 RUN_BACKWARD = "run(model.suffixes[index], cache.steps[index], d_h"
@@ -216,7 +216,7 @@ DIVERGENCES = (
             Patch(
                 "recurrent",
                 FINAL_STATE,
-                "final[index] = states[1] if direction else last_state(states, padding)",
+                f"final[index] = states[1] if direction else {FINAL_STATE.partition(' = ')[2]}",
                 "forward",
             ),
         ),

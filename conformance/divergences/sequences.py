@@ -47,7 +47,10 @@ DIVERGENCES: tuple[Divergence, ...] = (
             PADDED_INPUT,
             Patch("recurrent", FLIP_INPUT, FLIP_INPUT.replace("padding)", "None)"), "forward"),
             Patch(
-                "recurrent", FINAL_STATE, FINAL_STATE.replace("padding)", "None if direction else padding)"), "forward"
+                "recurrent",
+                FINAL_STATE,
+                FINAL_STATE.replace("padding is None", "padding is None or direction"),
+                "forward",
             ),
             Patch(
                 "recurrent",
