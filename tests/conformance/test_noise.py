@@ -227,8 +227,6 @@ def _rms(error: Array) -> float:
     ("operation", "value"),
     [
         (lambda x: x * 1.5, 3.0),
-        (lambda x: x + 5.0, 7.0),
-        (lambda x: x - 1.75, 0.25),
         (lambda x: x / 8.0, 0.25),
         (lambda x: 1.0 / x, 0.5),
         (lambda x: np.sqrt(x * x), 2.0),
@@ -247,6 +245,28 @@ def test_one_rounding_has_a_standard_deviation_of_u_times_the_result(
     factor = np.sqrt(1.25) if value == 2.0 else 1.0
     assert _rms(error) == pytest.approx(UNIT * value * factor, rel=WITHIN)
     assert abs(np.mean(error)) < 5 * UNIT * value / np.sqrt(MANY) * factor
+
+
+@pytest.mark.parametrize("rounding", [_fresh, _coherent])
+@pytest.mark.parametrize(
+    ("operation", "value", "terms"), [(lambda x: x + 5.0, 7.0, 7.0), (lambda x: x - 1.75, 0.25, 3.75)]
+)
+def test_an_addition_rounds_in_proportion_to_its_terms(
+    operation: Callable[[Any], Any], value: float, terms: float, rounding: Callable[[], Rounding]
+) -> None:
+    """Added in another order, terms that cancel here are rounded while they are large."""
+    with rounding():
+        error = np.asarray(operation(noisy(np.full(MANY, 2.0)))) - value
+    assert _rms(error) == pytest.approx(UNIT * terms, rel=WITHIN)
+
+
+def test_a_result_below_the_normal_range_may_be_flushed() -> None:
+    tiny = 1e-30
+    with Rounding(UNIT, 0.0, np.random.default_rng(0), coherent=False, tiny=tiny):
+        below = np.asarray(noisy(np.full(MANY, 1e-32)) * 2.0) - 2e-32
+        above = np.asarray(noisy(np.full(MANY, 1e-20)) * 2.0) - 2e-20
+    assert _rms(below) == pytest.approx(tiny, rel=WITHIN)
+    assert _rms(above) == pytest.approx(UNIT * 2e-20, rel=WITHIN)
 
 
 @pytest.mark.parametrize(("rounding", "growth"), [(_fresh, 1.0), (_coherent, 3.0)])
