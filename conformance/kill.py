@@ -77,14 +77,14 @@ class Watch:
     def of(cls, case: Case) -> Watch:
         run = getattr(reference, case.family)
         judge = CachedJudge(case, expectation(case)[0], run, Precision.of(case.dtype), complete=True)
-        right, usual = _run(case)
+        right, usual = run_reference(case)
         assert isinstance(right, dict)
         return cls(case, judge, right, frozenset(usual), frozenset(executed(run, case)))
 
     def kill(self, name: str, changed: AbstractContextManager[None]) -> Kill | None:
         """How the case catches what ``changed`` does to the reference, if it does."""
         with changed:
-            trace, messages = _run(self.case)
+            trace, messages = run_reference(self.case)
         if isinstance(trace, str):
             return Kill(name, self.case.id, "exception", message=trace)
         if wrong := _wrong(self.judge.checks(trace), trace, self.right):
@@ -100,7 +100,7 @@ def _wrong(checks: Iterator[Check], trace: Trace, right: Trace) -> list[Check]:
     return [] if same else [check for check in checks if check.verdict == "diverges"]
 
 
-def _run(case: Case) -> tuple[Trace | str, set[str]]:
+def run_reference(case: Case) -> tuple[Trace | str, set[str]]:
     """The reference's trace, or the exception it raised, and the warnings on the way."""
     with warnings.catch_warnings(record=True) as caught, np.errstate(all="warn", under="ignore"):
         warnings.simplefilter("always")

@@ -130,9 +130,7 @@ def _worst(checks: Sequence[Check]) -> Row:
 
 def ratio_text(ratio: float | None) -> str:
     """A ratio to the tolerance in three digits."""
-    if ratio is None:
-        return ""
-    return "> 1e300" if ratio > 1e300 else f"{ratio:.3g}"
+    return "" if ratio is None else f"{ratio:.3g}"
 
 
 def optimizers(log: Log) -> list[Row]:
