@@ -15,9 +15,7 @@ TANH = "nonlinearity.forward(h_t, h_t)"
 
 RNN = (
     _mistake("leaky-states", Patch("rnn", TANH, f"{TANH}\n        h_t += 0.1 * h[t]", FORWARD)),
-    _mistake(
-        "weight-ih-scaled", Patch("recurrent", "rows(x).dot(params", "(rows(x) * 1.01).dot(params", "input_product")
-    ),
+    _mistake("weight-ih-scaled", Patch("rnn", "rows(x).dot(params", "(rows(x) * 1.01).dot(params", FORWARD)),
     _mistake("recurrent-product-halved", Patch("rnn", "h_t += recurrent", "h_t += recurrent / 2", FORWARD)),
     _mistake(
         "recurrent-product-skipped-at-step-2", Patch("rnn", "h_t += recurrent", "h_t += recurrent * (t != 2)", FORWARD)

@@ -2,9 +2,10 @@
 
 A mutant is killed by a case at the standard level, in float64, if it diverges from torch there, raises, or warns
 where the reference does not; or, as cases do not see refusals, ``out=`` and the like, by a test of tests/reference.
-Tried are the cases and tests that go through the function that changes, from what has killed a mutant of the same
-function before to what takes longest, up to the first that kills. Each mutant runs in a process of its own, so that
-none meets what another has left behind; one that takes many times the processor time that is usual is killed, too.
+Tried are the cases and tests that go through the function that changes: first what has killed a mutant of the same
+function before, then the quickest, up to the first that kills, and of tests for no more than some seconds. Each
+mutant runs in a process of its own, so that none meets what another has left behind; one that takes many times the
+usual processor time is killed, too.
 
 What survives is listed in results.json, each mutant with the argument why it is equivalent. Arguments are written
 there by hand, and kept from run to run as long as neither the lines nor their change differ.
@@ -21,26 +22,26 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
-import hypothesis
 import pytest
+from tabulate import tabulate
 
 from conformance import cases, kill
 from conformance.reach import executed
 from conformance.run import start_process
 from tests.mutation import mutants, results
-from tests.mutation.mutants import Mutant
+from tests.mutation.running import Mutant, applied
 
 PROCESSES = 2
-SECONDS, TIMES = 5.0, 20
+SECONDS, TIMES = 5.0, 20.0
 """processor time that a mutant is given for a case or test: so much, and so many times the usual"""
-BYTES = 8 << 30
+SECONDS_OF_TESTS = 10.0
+"""what a mutant is given of tests, with one example of each test before the second of any"""
+BYTES = 4 << 30
 """memory that a mutant is given"""
 
 
@@ -48,91 +49,244 @@ class Trial(NamedTuple):
     """A case or a test, and what it goes through."""
 
     kind: str
-    """``cases`` or ``tests``"""
+    """``case`` or ``test``"""
     name: str
     run: kill.Watch | pytest.Function
     reached: frozenset[tuple[str, str]]
     seconds: float
+    """processor time, without any mutant"""
+    example: int = 0
+    """number among those that differ in the test's parameters only"""
 
     def reaches(self, mutant: Mutant) -> bool:
         if mutant.in_function:
             return (mutant.module, mutant.place) in self.reached
-        return any(module == mutant.module for module, _ in self.reached)
+        # a constant, or a package's list of names
+        inside = any(f"{module}.".startswith(f"{mutant.module}.") for module, _ in self.reached)
+        return inside or not self.reached
 
 
 class Outcome(NamedTuple):
     """What became of a mutant: the kind and name of what killed it, neither if it survived."""
 
     mutant: Mutant
-    kind: str = ""
-    name: str = ""
+    kind: str
+    name: str
 
 
 class Job:
-    """As a plugin of pytest it has the tests as pytest collected them, without collecting again for every mutant."""
+    """A plugin of pytest: it has the tests as collected once, and runs them for every mutant."""
 
     def __init__(self, chosen: Sequence[Mutant]) -> None:
         self.chosen = chosen
         self.outcomes: list[Outcome] = []
         self.failed = False
 
+    def pytest_sessionstart(self) -> None:
+        import hypothesis  # not before pytest has prepared its import
+
+        hypothesis.settings.register_profile(
+            "mutation",
+            derandomize=True,
+            database=None,
+            deadline=None,
+            # a failure need not be made small, and a slow machine is no failure
+            phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
+            suppress_health_check=list(hypothesis.HealthCheck),
+        )
+        hypothesis.settings.load_profile("mutation")
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.failed |= report.failed
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        tests = [item for item in session.items if isinstance(item, pytest.Function)]
-        selected = cases.select(dtypes=["float64"])
-        with _progress(len(selected) + len(tests), "without mutants") as bar:
-            trials = []
-            for case in sorted(selected, key=lambda case: case.level):
-                trials.append(_watched(kill.Watch.of(case)))
-                bar.update(1)
-            for test in tests:
-                trial = self._tested(test)
-                if self.failed:
-                    raise click.ClickException(f"fails without any mutant: {test.nodeid}")
-                trials.append(trial)
-                bar.update(1)
+        if session.testsfailed:
+            raise click.ClickException("the tests cannot be collected: pytest tests/reference says why")
+        trials = self.trials([item for item in session.items if isinstance(item, pytest.Function)])
         with _progress(len(self.chosen), "mutants") as bar:
             for outcome in self.results(trials):
                 self.outcomes.append(outcome)
                 bar.update(1)
         return True
 
-    def _tested(self, test: pytest.Function) -> Trial:
-        started = time.process_time()
-        reached = executed(self.passes, test)
-        return Trial("tests", test.nodeid, test, frozenset(reached), time.process_time() - started)
+    def trials(self, tests: Sequence[pytest.Function]) -> list[Trial]:
+        """Cases and tests, after a run without any mutant."""
+        selected = cases.select(dtypes=["float64"])
+        examples: Counter[object] = Counter()
+        found = []
+        with _progress(len(selected) + len(tests), "cases and tests") as bar:
+            for case in selected:
+                watch = kill.Watch.of(case)
+                started = time.process_time()
+                kill.run_reference(case)
+                found.append(Trial("case", case.id, watch, watch.reached, time.process_time() - started))
+                bar.update(1)
+            for test in tests:
+                started = time.process_time()
+                reached = frozenset(executed(self.run_test, test))
+                if self.failed:  # tells nothing of a mutant
+                    click.echo(f"left out, as it fails without any mutant: {test.nodeid}", err=True)
+                else:
+                    taken = time.process_time() - started
+                    found.append(Trial("test", test.nodeid, test, reached, taken, examples[test.function]))
+                    examples[test.function] += 1
+                bar.update(1)
+        return found
 
-    def passes(self, test: pytest.Function) -> bool:
+    def run_test(self, test: pytest.Function) -> None:
         """Run a test, its fixtures included."""
         self.failed = False
         test.ihook.pytest_runtest_protocol(item=test, nextitem=None)
-        return not self.failed
 
     def results(self, trials: Sequence[Trial]) -> Iterator[Outcome]:
         """What becomes of the mutants, in the order in which it becomes known."""
-        context = multiprocessing.get_context("fork")  # a child has torch imported and everything prepared
+        context = multiprocessing.get_context("fork")  # a child has everything imported and prepared
         gc.collect()
-        gc.freeze()  # collecting garbage in a child would copy all of the memory that it shares
-        sys.stdout.flush()
+        gc.freeze()  # a collection in a child would copy the memory that it shares
         killers: dict[tuple[str, str], dict[str, None]] = {}
-        running: dict[Connection, tuple[Mutant, BaseProcess, Trial | None]] = {}
+        running: dict[Any, tuple[Mutant, Any, tuple[str, str]]] = {}
         waiting = list(reversed(self.chosen))
         while waiting or running:
             while waiting and len(running) < PROCESSES:
                 mutant = waiting.pop()
-                known = list(killers.get((mutant.module, mutant.place), ()))
-                order = {name: -number for number, name in enumerate(known, 1)}
-                fit = [trial for trial in trials if trial.reaches(mutant)]
-                fit.sort(key=lambda trial: (trial.kind, order.get(trial.name, 0), trial.seconds))
+                fit = _fit(trials, mutant, list(killers.get((mutant.module, mutant.place), ())))
                 reader, writer = context.Pipe(duplex=False)
                 process = context.Process(target=self._child, args=(mutant, fit, writer))
                 process.start()
                 writer.close()
-                running[reader] = mutant, process, None
-            for reader in wait(list(running)):
-                assert isinstance(reader, Connection)
-                mutant, process, last = running[reader]
+                running[reader] = mutant, process, ("", "")
+            for ready in wait(list(running)):
+                assert isinstance(ready, Connection)
+                mutant, process, last = running[ready]
                 try:
-                    last = reader.recv()
+                    running[ready] = mutant, process, ready.recv()
+                except EOFError:
+                    del running[ready]
+                    process.join()
+                    if process.exitcode == 1:
+                        text = f"the job itself fails with {mutant.original} -> {mutant.mutated}"
+                        raise click.ClickException(text) from None
+                    if last[0]:
+                        by_name = killers.setdefault((mutant.module, mutant.place), {})
+                        by_name.pop(last[1], None)
+                        by_name[last[1]] = None
+                    yield Outcome(mutant, *last)
+
+    def _child(self, mutant: Mutant, trials: Sequence[Trial], writer: Connection) -> None:
+        """Say each trial before it begins: the last one said has killed the mutant, or the process."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        resource.setrlimit(resource.RLIMIT_DATA, (BYTES, BYTES))
+        if not _can_be_imported(mutant):
+            writer.send(("case", "import"))
+            os._exit(0)
+        for trial in trials:
+            writer.send((trial.kind, trial.name))
+            signal.setitimer(signal.ITIMER_PROF, SECONDS + TIMES * trial.seconds)  # ends the process
+            if self._kills(trial, mutant):
+                os._exit(0)
+        writer.send(("", ""))
+        os._exit(0)
+
+    def _kills(self, trial: Trial, mutant: Mutant) -> bool:
+        if isinstance(trial.run, kill.Watch):
+            return trial.run.kill("", applied(mutant)) is not None
+        with applied(mutant):
+            self.run_test(trial.run)
+        return self.failed
+
+
+def _fit(trials: Sequence[Trial], mutant: Mutant, killers: Sequence[str]) -> list[Trial]:
+    """What to try on a mutant, in order."""
+
+    def order(trial: Trial) -> tuple[str, int, int, float]:
+        killed = -killers.index(trial.name) - 1 if trial.name in killers else 0  # the latest first
+        return trial.kind, killed, trial.example, trial.seconds
+
+    found: list[Trial] = []
+    left = SECONDS_OF_TESTS
+    for trial in sorted((trial for trial in trials if trial.reaches(mutant)), key=order):
+        if trial.kind == "test":
+            left -= trial.seconds
+        if left > 0:
+            found.append(trial)
+    return found
+
+
+def _can_be_imported(mutant: Mutant) -> bool:
+    try:
+        with applied(mutant):
+            return True
+    except Exception:  # a mutant may fail in any way
+        return False
+
+
+def _progress(length: int, label: str) -> Any:
+    return click.progressbar(length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty())
+
+
+def _run(chosen: Sequence[Mutant]) -> list[Outcome]:
+    start_process()
+    job = Job(chosen)
+    # neither a terminal nor a cache, and none of the options meant for a terminal
+    options = ["-p", "no:terminal", "-p", "no:cacheprovider", "-o", "addopts=", "--import-mode=importlib"]
+    code = pytest.main([*options, "tests/reference"], plugins=[job])
+    if code != pytest.ExitCode.OK:
+        raise click.ClickException(f"pytest ends with {code!r}")
+    return job.outcomes
+
+
+def _counts(outcomes: Sequence[Outcome], again: Mapping[str, results.Counts]) -> dict[str, results.Counts]:
+    """What became of each module's mutants; ``again`` are the counts of a run whose survivors were run again."""
+    counts: dict[str, results.Counts] = {}
+    for module in again or dict.fromkeys(outcome.mutant.module for outcome in outcomes):
+        kinds = Counter(outcome.kind for outcome in outcomes if outcome.mutant.module == module)
+        known = again.get(module, results.Counts(mutants=kinds.total(), by_cases=0, by_tests=0, survived=0))
+        counts[module] = results.Counts(
+            mutants=known["mutants"],
+            by_cases=known["by_cases"] + kinds["case"],
+            by_tests=known["by_tests"] + kinds["test"],
+            survived=kinds[""],
+        )
+    return counts
+
+
+@click.command()
+@click.option("--module", "chosen", multiple=True, help="Only this one, like optim.adam; nothing is written.")
+@click.option("--survivors", is_flag=True, help="Only what survived before, of the same sources.")
+def main(chosen: Sequence[str], survivors: bool) -> None:
+    """Mutate the reference, and write what survives to results.json."""
+    started = time.monotonic()
+    sources = results.hash_of_sources()
+    before = results.load() if results.PATH.exists() else None
+    arguments = {results.key(survivor): survivor["argument"] for survivor in before["survivors"]} if before else {}
+    wanted = [mutant for module in chosen or mutants.module_names() for mutant in mutants.mutants(module)]
+    again: dict[str, results.Counts] = {}
+    if survivors:
+        if before is None or before["sources"] != sources:
+            raise click.UsageError("the sources have changed: a full run is needed")
+        wanted = [mutant for mutant in wanted if mutant.key in arguments]
+        again = {module: counts for module, counts in before["modules"].items() if not chosen or module in chosen}
+    outcomes = _run(wanted)
+    order = {mutant: number for number, mutant in enumerate(wanted)}
+    outcomes.sort(key=lambda outcome: order[outcome.mutant])
+    counts = _counts(outcomes, again)
+    survived = [
+        results.Survivor(module=m.module, place=m.place, original=m.original, mutated=m.mutated, argument=argument)
+        for m, argument in ((o.mutant, arguments.get(o.mutant.key, "")) for o in outcomes if not o.kind)
+    ]
+    if not chosen:
+        tool = f"mutmut {importlib.metadata.version('mutmut')}"
+        results.save(results.Results(sources=sources, tool=tool, modules=counts, survivors=survived))
+    rows = [(module or "__init__", *of_module.values()) for module, of_module in counts.items()]
+    total = ("", *(sum(column) for column in zip(*(row[1:] for row in rows), strict=True)))
+    click.echo(tabulate([*rows, total], ["module", "mutants", "killed by cases", "killed by tests", "survived"]))
+    new = [survivor for survivor in survived if not survivor["argument"]]
+    for survivor in new:
+        click.echo("\n{module}.{place}\n- {original}\n+ {mutated}".format(**survivor))
+    click.echo(f"\n{len(new)} of {len(survived)} survivors without an argument; {time.monotonic() - started:.0f} s")
+    sys.exit(bool(new))
+
+
+if __name__ == "__main__":
+    main()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 FOLDER = Path(__file__).parents[2] / "reference"
 PATH = Path(__file__).with_name("results.json")
@@ -27,8 +27,10 @@ class Counts(TypedDict):
     """What became of the mutants of one module."""
 
     mutants: int
-    killed_by_cases: int
-    killed_by_tests: int
+    by_cases: int
+    """killed by a case"""
+    by_tests: int
+    """killed by a test, and by no case"""
     survived: int
 
 
@@ -61,5 +63,5 @@ def load() -> Results:
     return results
 
 
-def save(results: Any) -> None:
+def save(results: Results) -> None:
     PATH.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
