@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 
-from reference.checks import FLOATS, Array, Params, check_array, check_like
+from reference.checks import FLOATS, Array, Params, check_like
 
 ParamState: TypeAlias = dict[str, Array]
 State: TypeAlias = Mapping[str, Mapping[str, Array]]
