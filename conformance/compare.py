@@ -208,7 +208,8 @@ class Comparison:
         return None
 
     def details(self, case: Case, name: str) -> dict[str, Any]:
-        ratios = self.error / self.limit
+        with np.errstate(over="ignore"):  # what explodes is as far off as can be
+            ratios = self.error / self.limit
         if self.elements > 1:
             index = places.first(case, name, ratios > 1)
         else:

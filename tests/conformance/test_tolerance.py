@@ -57,6 +57,19 @@ def test_sigma_is_never_below_the_rounding_of_the_value_nor_below_the_subnormals
     assert floor_of(np.zeros((), np.float32), FLOAT32) == 4 * 2.0**-149
 
 
+@pytest.mark.parametrize("exponent", [-600, 600])
+def test_sigma_scales_with_the_values_where_their_squares_leave_the_range(exponent: int) -> None:
+    rng = np.random.default_rng(0)
+    x, weight, d_output = rng.normal(size=(3, 50)), rng.normal(size=(2, 50)), rng.normal(size=(3, 2))
+    config = {"in_features": 50, "out_features": 2, "bias": False}
+    plain, scaled = (
+        _simulate(_case("linear", config, input=x * scale, weight=weight, d_output=d_output)).sigma["output"]
+        for scale in (1.0, 2.0**exponent)
+    )
+    np.testing.assert_allclose(scaled, plain * 2.0**exponent, rtol=1e-12)
+    assert np.any(plain > 2 * floor_of(x @ weight.T, FLOAT64))  # it is the deviations that scale, not the floor
+
+
 @pytest.mark.parametrize("case_id", [RNN, OPTIMIZER, LOSS, TRAINING, NOTEBOOK])
 @pytest.mark.parametrize("precision", [FLOAT64, FLOAT32])
 def test_a_simulated_sigma_is_at_least_its_floor_finite_and_of_the_traces_shape(
