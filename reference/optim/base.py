@@ -34,7 +34,13 @@ class Optimizer:
     """whether an element's update depends on that element only: then large parameters are updated in blocks"""
 
     def init(self, params: Params) -> dict[str, ParamState]:
-        """The state before the first step. torch creates most of it in a parameter's first step: empty here."""
+        """The state before the first step. torch creates most of it in a parameter's first step: empty here.
+
+        Raises:
+            ValueError: no parameters.
+        """
+        if not params:
+            raise ValueError("optimizer got an empty parameter list")
         return {name: self.initial_state(param) for name, param in params.items()}
 
     def initial_state(self, param: Array) -> ParamState:
