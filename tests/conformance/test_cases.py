@@ -95,8 +95,8 @@ def test_there_are_fewer_quick_cases_than_standard_ones_of_every_family() -> Non
 
 def test_float32_cases_are_float64_cases_rounded() -> None:
     for wide in WIDE:
-        if wide.family == "schedule":
-            continue  # rates are Python's floats, whatever the parameters are
+        if wide.family in ("schedule", "error"):
+            continue  # rates are Python's floats whatever the parameters are, and refusals do not depend on the dtype
         narrow = case_of(wide.id.replace("float64", "float32"))
         assert (narrow.config, narrow.note, narrow.level, list(narrow)) == (
             *(wide.config, wide.note, wide.level, list(wide)),
