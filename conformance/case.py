@@ -20,7 +20,7 @@ FAMILIES = (
     *("lstm", "lstm_packed", "lstm_dropout", "lstm_unbatched", "lstm_cell"),
     *("gru", "gru_packed", "gru_dropout", "gru_unbatched", "gru_cell"),
     *("linear", "activation", "loss", "initializer"),
-    *("optimizer", "optimizer_sparse", "optimizer_closure", "clip", "schedule", "training", "notebook"),
+    *("optimizer", "optimizer_sparse", "optimizer_closure", "clip", "schedule", "training", "notebook", "error"),
 )
 
 
@@ -43,6 +43,8 @@ class Case(Mapping[str, Array]):
     printed: Mapping[str, Array] = field(default_factory=dict, repr=False)
     """figures in print that the trace must equal too, to half a unit of their last digit (``printed_digits``)"""
     printed_digits: int = 8
+    left_out: str | None = None
+    """why nothing can run it, if so: it is skipped, with this reason"""
 
     def __getitem__(self, name: str) -> Array:
         try:
