@@ -19,7 +19,7 @@ FAMILIES = (
     *("rnn", "rnn_packed", "rnn_dropout", "rnn_unbatched", "rnn_cell"),
     *("lstm", "lstm_packed", "lstm_dropout", "lstm_unbatched", "lstm_cell"),
     *("gru", "gru_packed", "gru_dropout", "gru_unbatched", "gru_cell"),
-    *("linear", "activation", "loss", "initializer"),
+    *("linear", "activation", "loss", "initializer", "initializer_values"),
     *("optimizer", "optimizer_sparse", "optimizer_closure", "clip", "schedule", "training", "notebook"),
 )
 

@@ -243,7 +243,7 @@ def test_every_other_case_holds_all_arguments_too() -> None:
             assert set(case.config["optimizer"]) == {"algorithm", *optimizer.DEFAULTS[algorithm]}
         elif case.family in ("loss", "activation"):
             assert config == {"function", *_loss_arguments(case.config["function"])}, case.id
-        elif case.family == "initializer" and hasattr(torch.nn.init, f"{case.config['function']}_"):
+        elif case.family.startswith("initializer") and hasattr(torch.nn.init, f"{case.config['function']}_"):
             function = getattr(torch.nn.init, f"{case.config['function']}_")
             assert config == {"function", "shape", *_arguments(function)}, case.id
 
@@ -417,6 +417,20 @@ def test_what_an_initializers_name_says_changes_torchs_bound(name: str) -> None:
     assert named
     for case in named:
         assert not _same(run_torch(case), run_torch(_with(case, **INITIALIZER_FLIPS[name])), "bound|std"), case.id
+
+
+def test_what_other_initializers_names_say_changes_torchs_values() -> None:
+    gained = case_of("core/initializer_values/orthogonal-gain/float64")
+    assert not _same(run_torch(gained), run_torch(_with(gained, gain=1.0)), "output")
+    for kind in ("lstm", "gru"):
+        both = case_of(f"core/initializer/{kind}-default-bidirectional/float64")
+        assert run_torch(both).keys() > run_torch(_with(both, bidirectional=False)).keys()
+    projected = case_of("core/initializer/lstm-default-proj_size/float64")
+    assert run_torch(projected).keys() > run_torch(_with(projected, proj_size=0)).keys()
+    shifted = case_of("core/initializer/normal-shifted/float64")
+    assert not _same(run_torch(shifted), run_torch(_with(shifted, mean=0.0)), "mean")
+    asymmetric = case_of("core/initializer/uniform-asymmetric/float64")
+    assert not _same(run_torch(asymmetric), run_torch(_with(asymmetric, a=0.0)), "low")
 
 
 def test_softmaxs_axis_matters() -> None:
