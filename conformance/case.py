@@ -16,9 +16,10 @@ Level = Literal["quick", "standard"]
 
 DTYPES = ("float64", "float32")
 FAMILIES = (
-    *("rnn", "rnn_packed", "rnn_dropout", "rnn_unbatched", "rnn_cell"),
-    *("lstm", "lstm_packed", "lstm_dropout", "lstm_unbatched", "lstm_cell"),
-    *("gru", "gru_packed", "gru_dropout", "gru_unbatched", "gru_cell"),
+    *("rnn", "rnn_packed", "rnn_dropout", "rnn_packed_dropout", "rnn_unbatched", "rnn_sequences", "rnn_cell"),
+    *("lstm", "lstm_packed", "lstm_dropout", "lstm_packed_dropout", "lstm_unbatched", "lstm_sequences", "lstm_cell"),
+    *("gru", "gru_packed", "gru_dropout", "gru_packed_dropout", "gru_unbatched", "gru_sequences", "gru_cell"),
+    "packing",
     *("linear", "activation", "loss", "initializer", "initializer_values"),
     *("optimizer", "optimizer_sparse", "optimizer_closure", "clip", "schedule", "training", "notebook"),
 )

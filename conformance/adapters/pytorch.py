@@ -13,7 +13,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import (
+    pack_padded_sequence,
+    pack_sequence,
+    pad_packed_sequence,
+    pad_sequence,
+    unpack_sequence,
+)
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from conformance.case import Array, Case
@@ -36,7 +42,11 @@ def rnn(case: Case) -> Trace:
     return _network(case, torch.nn.RNN)
 
 
-rnn_packed = rnn_dropout = rnn_unbatched = rnn
+rnn_packed = rnn_dropout = rnn_packed_dropout = rnn_unbatched = rnn
+
+
+def rnn_sequences(case: Case) -> Trace:
+    return _sequences(case, torch.nn.RNN)
 
 
 def _network(case: Case, kind: Callable[..., torch.nn.Module]) -> Trace:
@@ -65,6 +75,37 @@ def _network(case: Case, kind: Callable[..., torch.nn.Module]) -> Trace:
     return {name: _array(value) for name, value in outputs.items()} | grads
 
 
+def _sequences(case: Case, kind: Callable[..., torch.nn.Module]) -> Trace:
+    """A network over a list of sequences: packed, run, and padded to the length that the case asks for."""
+    config = dict(case.config)
+    enforce_sorted = config.pop("enforce_sorted")
+    padding = {name: config.pop(name) for name in ("padding_value", "total_length")}
+    model = kind(**config, dtype=_dtype(case))
+    model.load_state_dict(_tensors(case, model.state_dict()))
+    sequences = {f"sequence{key}": _leaf(value) for key, value in case.params("sequence").items()}
+    initial = {name: _leaf(case[name]) for name in ("h_0", "c_0") if name in case}
+    packed = pack_sequence(list(sequences.values()), enforce_sorted)
+    output, final = model(packed, *(initial.values() if len(initial) == 1 else [tuple(initial.values())]))
+    output, _ = pad_packed_sequence(output, config["batch_first"], **padding)
+    outputs = {"output": output}
+    outputs |= {"h_n": final} if isinstance(final, torch.Tensor) else {"h_n": final[0], "c_n": final[1]}
+    grads = _grads(case, outputs, sequences | initial | dict(model.named_parameters()))
+    return {name: _array(value) for name, value in outputs.items()} | grads
+
+
+def packing(case: Case) -> Trace:
+    config, sequences = case.config, [torch.from_numpy(value) for value in case.params("sequence").values()]
+    packed = pack_sequence(sequences, config["enforce_sorted"])
+    output, lengths = pad_packed_sequence(
+        packed, config["batch_first"], config["padding_value"], config["total_length"]
+    )
+    padded = pad_sequence(sequences, config["batch_first"], config["padding_value"], config["padding_side"])
+    fields = {name: value for name, value in packed._asdict().items() if value is not None}
+    trace = {"padded": padded, **fields, "output": output, "lengths": lengths}
+    trace |= {f"unpacked{k}": value for k, value in enumerate(unpack_sequence(packed))}
+    return {name: _array(value) for name, value in trace.items()}
+
+
 class _Draws(TorchDispatchMode):
     """Where a network in training draws which states to keep, it draws what the case's masks keep.
 
@@ -76,7 +117,11 @@ class _Draws(TorchDispatchMode):
         masks = case.get("dropout_masks", np.empty(0))
         if masks.size and case.config["batch_first"]:
             masks = masks.swapaxes(1, 2)
-        self.kept = iter([torch.from_numpy(mask != 0) for mask in masks])
+        kept = [torch.from_numpy(mask != 0) for mask in masks]
+        if masks.size and "lengths" in case:  # torch draws for the packed steps only
+            lengths, enforce_sorted = torch.from_numpy(case["lengths"]), case.config["enforce_sorted"]
+            kept = [pack_padded_sequence(mask, lengths, enforce_sorted=enforce_sorted).data for mask in kept]
+        self.kept = iter(kept)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.ops.aten.bernoulli_.float:
@@ -88,14 +133,22 @@ def lstm(case: Case) -> Trace:
     return _network(case, torch.nn.LSTM)
 
 
-lstm_packed = lstm_dropout = lstm_unbatched = lstm
+lstm_packed = lstm_dropout = lstm_packed_dropout = lstm_unbatched = lstm
+
+
+def lstm_sequences(case: Case) -> Trace:
+    return _sequences(case, torch.nn.LSTM)
 
 
 def gru(case: Case) -> Trace:
     return _network(case, torch.nn.GRU)
 
 
-gru_packed = gru_dropout = gru_unbatched = gru
+gru_packed = gru_dropout = gru_packed_dropout = gru_unbatched = gru
+
+
+def gru_sequences(case: Case) -> Trace:
+    return _sequences(case, torch.nn.GRU)
 
 
 def rnn_cell(case: Case) -> Trace:

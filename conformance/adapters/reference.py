@@ -16,6 +16,7 @@ from reference import gru as gated_recurrent_unit
 from reference import linear as linear_layer
 from reference import lstm as long_short_term_memory
 from reference import notebook as classes
+from reference import packing as packing_functions
 from reference import rnn as elman
 from reference.recurrent import Cell, Network
 
@@ -24,7 +25,11 @@ def rnn(case: Case) -> Trace:
     return _network(case, elman, elman.RNN)
 
 
-rnn_packed = rnn_dropout = rnn_unbatched = rnn
+rnn_packed = rnn_dropout = rnn_packed_dropout = rnn_unbatched = rnn
+
+
+def rnn_sequences(case: Case) -> Trace:
+    return _sequences(case, elman, elman.RNN)
 
 
 def _network(case: Case, module: Any, kind: Callable[..., Network]) -> Trace:
@@ -45,18 +50,69 @@ def _network(case: Case, module: Any, kind: Callable[..., Network]) -> Trace:
     return trace | {f"grad.{name}": grads[name] for name in wanted}
 
 
+def _sequences(case: Case, module: Any, kind: Callable[..., Network]) -> Trace:
+    """A network over a list of sequences: packed, run, and padded to the length that the case asks for."""
+    config = dict(case.config)
+    enforce_sorted = config.pop("enforce_sorted")
+    padding = {name: config.pop(name) for name in ("padding_value", "total_length")}
+    model, first = kind(**config), config["batch_first"]
+    params = {name: case[name] for name in model.parameter_shapes}
+    states = ["h", "c"][: len(model.state_sizes)]
+    initial = [case.get(f"{name}_0") for name in states]
+    x, lengths = packing_functions.pad_packed_sequence(
+        packing_functions.pack_sequence(_given_sequences(case), enforce_sorted), first
+    )
+    output, *final, cache = module.forward(model, params, x, *initial, lengths=lengths, enforce_sorted=False)
+    packed = packing_functions.pack_padded_sequence(output, lengths, first, enforce_sorted=False)
+    padded, _ = packing_functions.pad_packed_sequence(packed, first, **padding)
+
+    packed = packing_functions.pack_padded_sequence(case["d_output"], lengths, first, enforce_sorted=False)
+    d_output, _ = packing_functions.pad_packed_sequence(packed, first)
+    grads = module.backward(model, params, cache, d_output, *(case[f"d_{name}_n"] for name in states))
+    trace = {"output": padded} | {f"{name}_n": value for name, value in zip(states, final, strict=True)}
+    d_sequences = packing_functions.unpad_sequence(grads["input"], lengths, first)
+    trace |= {f"grad.sequence{k}": value for k, value in enumerate(d_sequences)}
+    return trace | {f"grad.{name}": grads[name] for name in (*(f"{name}_0" for name in states), *params)}
+
+
+def _given_sequences(case: Case) -> list[Array]:
+    return list(case.params("sequence").values())
+
+
+def packing(case: Case) -> Trace:
+    config, sequences = case.config, _given_sequences(case)
+    first, value = config["batch_first"], config["padding_value"]
+    packed = packing_functions.pack_sequence(sequences, config["enforce_sorted"])
+    output, lengths = packing_functions.pad_packed_sequence(packed, first, value, config["total_length"])
+    trace = {
+        "padded": packing_functions.pad_sequence(sequences, first, value, config["padding_side"]),
+        **{name: value for name, value in packed._asdict().items() if value is not None},
+        "output": output,
+        "lengths": lengths,
+    }
+    return trace | {f"unpacked{k}": value for k, value in enumerate(packing_functions.unpack_sequence(packed))}
+
+
 def lstm(case: Case) -> Trace:
     return _network(case, long_short_term_memory, long_short_term_memory.LSTM)
 
 
-lstm_packed = lstm_dropout = lstm_unbatched = lstm
+lstm_packed = lstm_dropout = lstm_packed_dropout = lstm_unbatched = lstm
+
+
+def lstm_sequences(case: Case) -> Trace:
+    return _sequences(case, long_short_term_memory, long_short_term_memory.LSTM)
 
 
 def gru(case: Case) -> Trace:
     return _network(case, gated_recurrent_unit, gated_recurrent_unit.GRU)
 
 
-gru_packed = gru_dropout = gru_unbatched = gru
+gru_packed = gru_dropout = gru_packed_dropout = gru_unbatched = gru
+
+
+def gru_sequences(case: Case) -> Trace:
+    return _sequences(case, gated_recurrent_unit, gated_recurrent_unit.GRU)
 
 
 def rnn_cell(case: Case) -> Trace:

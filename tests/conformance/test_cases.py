@@ -20,7 +20,7 @@ import torch
 from conformance import cases
 from conformance.adapters import pytorch
 from conformance.case import DTYPES, FAMILIES, Array, Case
-from conformance.cases import cell, documented, optimizer, recurrent, rnn
+from conformance.cases import cell, documented, optimizer, packing, recurrent, rnn
 from conformance.trace import Trace
 from tests.conformance.fakes import case_of, changed, run_reference, run_torch
 
@@ -452,7 +452,7 @@ def test_left_out_states_and_gradients_count_as_zeros_and_matter() -> None:
             assert not _same(run_torch(case), run_torch(random), r"output|grad\..*"), case.id
 
 
-RECURRENT = re.compile("(rnn|lstm|gru)_(packed|dropout|unbatched)|lstm|gru")
+RECURRENT = re.compile("(rnn|lstm|gru)_(packed|dropout|packed_dropout|unbatched|sequences)|lstm|gru")
 
 NETWORK_FLIPS: dict[str, Callable[[Case], Case]] = {
     "bidirectional": lambda case: _smaller(case, bidirectional=False),
@@ -504,6 +504,7 @@ def test_what_any_recurrent_networks_name_says_changes_torchs_trace(name: str) -
         case
         for case in WIDE
         if RECURRENT.fullmatch(case.family)
+        and "sequences" not in case.family
         and re.search(rf"(^|-){name}(-|$)", case.description)
         and not (name == "batch_first" and case.family.endswith("unbatched"))
         and not (name == "2-layer" and case.family.endswith("dropout"))  # one layer has no place for a mask
@@ -522,7 +523,7 @@ def test_without_a_batch_batch_first_changes_nothing() -> None:
 
 def test_lengths_and_masks_matter_to_torch() -> None:
     for case in WIDE:
-        if case.family.endswith("_packed") and case.description not in ("equal", "nan-padding-1-layer"):
+        if "_packed" in case.family and case.description not in ("equal", "nan-padding-1-layer"):
             steps = case["input"].shape[1 if case.config["batch_first"] else 0]
             full = changed(case, {"lengths": np.full(len(case["lengths"]), steps)})
             assert not _same(run_torch(case), run_torch(full), "output"), case.id
@@ -531,6 +532,46 @@ def test_lengths_and_masks_matter_to_torch() -> None:
             assert not _same(run_torch(case), run_torch(evaluated), "output"), case.id
             kept = case["dropout_masks"] != 0
             assert 0 < np.mean(kept) < 1 or case.config["dropout"] == 1, case.id
+
+
+SEQUENCE_FLIPS: dict[str, dict[str, Any]] = {
+    "padding_value": {"padding_value": 0.0},
+    "total_length": {"total_length": None},
+    "batch_first": {"batch_first": False},
+    "padding_side": {"padding_side": "right"},
+}
+UNSORTED = re.compile("(^|-)(unsorted|enforce_sorted)(-|$)")
+
+
+def test_what_is_said_of_sequences_changes_torchs_trace() -> None:
+    families = [case for case in WIDE if case.family.endswith("_sequences") or case.family == "packing"]
+    for name, flip in SEQUENCE_FLIPS.items():
+        named = [case for case in families if re.search(rf"(^|-){name}(-|$)", case.description)]
+        assert named
+        for case in named:
+            # a gradient on output has the shape that the option asks for
+            states = replace(case, arrays={key: case[key] for key in case if key != "d_output"})
+            assert not _same(run_torch(states), run_torch(_with(states, **flip)), "output|padded"), case.id
+    named = [case for case in families if UNSORTED.search(case.description)]
+    assert len(named) == 7
+    for case in named:
+        with pytest.raises(RuntimeError, match="sorted in decreasing order"):
+            run_torch(_with(case, enforce_sorted=True))
+
+
+def test_packing_cases_hold_all_of_torchs_arguments() -> None:
+    functions = (
+        torch.nn.utils.rnn.pad_sequence,
+        torch.nn.utils.rnn.pad_packed_sequence,
+        torch.nn.utils.rnn.pack_sequence,
+    )
+    arguments: dict[str, Any] = {}
+    for function in functions:
+        arguments |= {name: value for name, value in _arguments(function).items() if not name.startswith("sequence")}
+    assert arguments == packing.DEFAULTS
+    for case in WIDE:
+        if case.family == "packing":
+            assert set(case.config) == set(arguments)
 
 
 CELL_FLIPS: dict[str, dict[str, Any]] = {"tanh": {"nonlinearity": "relu"}, "relu": {"nonlinearity": "tanh"}}
@@ -557,7 +598,9 @@ def test_recurrent_cases_hold_all_of_torchs_arguments() -> None:
         if RECURRENT.fullmatch(case.family):
             documented_overload, _ = typing.get_overloads(getattr(torch.nn, kind.upper()).__init__)
             arguments = _arguments(documented_overload)
-            extra = {"enforce_sorted"} if case.family.endswith("_packed") else set()
+            extra = {"enforce_sorted"} if "lengths" in case else set()
+            if case.family.endswith("_sequences"):
+                extra = {"enforce_sorted", "padding_value", "total_length"}
             assert set(case.config) == set(arguments) | extra, case.id
             assert recurrent.DEFAULTS[kind] == {name: arguments[name] for name in recurrent.DEFAULTS[kind]}
         elif case.family.endswith("_cell"):
