@@ -44,6 +44,8 @@ class Case(Mapping[str, Array]):
     printed: Mapping[str, Array] = field(default_factory=dict, repr=False)
     """figures in print that the trace must equal too, to half a unit of their last digit (``printed_digits``)"""
     printed_digits: int = 8
+    signed_zeros: bool = False
+    """whether +0 and -0 differ: only in cases that are about the sign of zero"""
 
     def __getitem__(self, name: str) -> Array:
         try:
@@ -108,6 +110,7 @@ def cases_of(
     suite: str = "core",
     dtypes: tuple[str, ...] = DTYPES,
     printed: Mapping[str, Array] | None = None,
+    signed_zeros: bool = False,
 ) -> Iterator[Case]:
     """One case per dtype, with the same numbers up to rounding.
 
@@ -119,4 +122,7 @@ def cases_of(
         dtype = np.dtype(name)
         # what is printed was computed in float64: in a narrower dtype rounding alone is larger than a digit
         figures = printed if printed and name == "float64" else {}
-        yield Case(suite, family, description, config, cast(arrays, dtype), note, level, dtype, figures)
+        cast_arrays = cast(arrays, dtype)
+        yield Case(
+            suite, family, description, config, cast_arrays, note, level, dtype, figures, signed_zeros=signed_zeros
+        )

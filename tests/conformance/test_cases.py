@@ -434,9 +434,16 @@ def test_what_other_initializers_names_say_changes_torchs_values() -> None:
 
 
 def test_softmaxs_axis_matters() -> None:
-    for name, dim in (("rows", 0), ("columns", 1), ("last-axis", 1), ("middle-axis", 2)):
-        case = case_of(f"core/activation/softmax-{name}/float64")
-        assert not _same(run_torch(case), run_torch(_with(case, dim=dim)), "output")
+    axes = {"rows": 0, "columns": 1, "last-axis": 1, "middle-axis": 2, "first-axis": 1, "third-axis": 1}
+    axes |= {"last-but-one": 0, "last-but-two": 1, "four-axes": 0}
+    for function in ("softmax", "log_softmax"):
+        for name, dim in axes.items():
+            case = case_of(f"core/activation/{function}-{name}/float64")
+            assert not _same(run_torch(case), run_torch(_with(case, dim=dim)), "output"), case.id
+        chosen = {
+            case.config["dim"] for case in WIDE if case.config.get("function") == function and case["input"].ndim == 3
+        }
+        assert chosen == {-3, -2, -1, 0, 1, 2}
 
 
 def test_left_out_states_and_gradients_count_as_zeros_and_matter() -> None:
