@@ -20,7 +20,7 @@ import torch
 from conformance import cases
 from conformance.adapters import pytorch
 from conformance.case import DTYPES, FAMILIES, Array, Case
-from conformance.cases import cell, documented, optimizer, packing, recurrent, rnn
+from conformance.cases import cell, documented, optimizer, packing, recurrent, rnn, sweep
 from conformance.trace import Trace
 from tests.conformance.fakes import case_of, changed, run_reference, run_torch
 
@@ -82,6 +82,32 @@ def test_a_filter_lets_through_what_belongs_and_nothing_else(
     filters: dict[str, Any], belongs: Callable[[Case], object]
 ) -> None:
     assert _ids(**filters) == {case.id for case in ALL if belongs(case)}
+
+
+def test_a_case_of_a_sweep_follows_from_its_id() -> None:
+    for number in range(22):
+        case = sweep.case(3, number, "float32")
+        assert re.fullmatch(rf"sweep/\w+/3-{number}/float32", case.id)
+        again = sweep.by_id(case.id)
+        assert again is not None
+        assert (again.config, list(again)) == (case.config, list(case))
+        assert all(np.array_equal(again[name], case[name]) for name in case)
+        assert sweep.by_id(case.id.replace("sweep/", "sweep/other_")) is None
+
+
+def test_a_sweep_covers_every_option_of_the_networks() -> None:
+    swept = [sweep.case(4, number, "float64") for number in range(220)]
+    networks = [case for case in swept if "bidirectional" in case.config]
+    for kind in ("rnn", "lstm", "gru"):
+        assert {f"{kind}{form}" for form in ("", "_packed", "_unbatched")} <= {case.family for case in networks}
+        of_kind = [case.config for case in networks if case.family.startswith(kind)]
+        assert {config["num_layers"] for config in of_kind} == {1, 2, 3, 4}
+        for option in ("bias", "batch_first", "bidirectional"):
+            assert {config[option] for config in of_kind} == {False, True}
+    assert {case.config["nonlinearity"] for case in networks if case.family == "rnn"} == {"tanh", "relu"}
+    assert {case.config["proj_size"] > 0 for case in networks if case.family == "lstm"} == {False, True}
+    assert {case.config["enforce_sorted"] for case in networks if "lengths" in case} == {False, True}
+    assert {"h_0" in case for case in networks} == {False, True}
 
 
 def test_there_are_fewer_quick_cases_than_standard_ones_of_every_family() -> None:
