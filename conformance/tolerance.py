@@ -139,8 +139,14 @@ def has_power(sigma: Array, reference: Array, precision: Precision) -> bool:
     """Whether an agreement within this sigma is evidence; always in float32, which is not the place to find bugs."""
     if precision.unit > 2.0**-30:
         return True
-    size = norm(np.where(np.isfinite(reference), reference, 0))
-    return size == 0 or NORM_LIMIT * norm(sigma) <= POWER_LIMIT * size
+    return resolution(sigma, reference) <= POWER_LIMIT
+
+
+def resolution(sigma: Array, reference: Array) -> float:
+    """The relative error that rounding alone explains, over what is finite; 0 where all of that is 0."""
+    finite = np.isfinite(reference)
+    size = norm(np.where(finite, reference, 0))
+    return NORM_LIMIT * norm(np.where(finite, sigma, 0)) / size if size > 0 else 0.0
 
 
 def norm(array: Array) -> float:

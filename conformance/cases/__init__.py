@@ -25,6 +25,7 @@ from conformance.cases import (
     optimizer,
     optimizer_closure,
     optimizer_sparse,
+    packing,
     recurrent,
     rnn,
     schedule,
@@ -34,7 +35,7 @@ from conformance.cases import (
 )
 
 MODULES = (
-    *(documented, rnn, recurrent, cell),
+    *(documented, rnn, recurrent, cell, packing),
     *(linear, activation, loss, initializer),
     *(optimizer, optimizer_sparse, optimizer_closure, clip, schedule, training, notebook, error),
 )

@@ -11,7 +11,7 @@ from conformance import cases, tolerance
 from conformance.adapters import reference
 from conformance.case import Array, Case, cases_of
 from conformance.cases.rnn import config_of
-from conformance.tolerance import Precision, Simulation, floor_of, has_power, norm, simulate
+from conformance.tolerance import Precision, Simulation, floor_of, has_power, norm, resolution, simulate
 from conformance.trace import Trace
 from tests.conformance.fakes import LOSS, NOTEBOOK, OPTIMIZER, RNN, TRAINING, case_of, changed
 from tests.conformance.simulating import admissions
@@ -125,6 +125,7 @@ def test_cancellation_leaves_the_error_of_what_was_cancelled() -> None:
 
 
 def test_zeros_and_infinities_need_no_power() -> None:
+    assert resolution(np.array([1e-20, 1.0, 1.0]), np.array([1.0, np.nan, np.inf])) == pytest.approx(8e-20)
     assert has_power(np.full(2, 4e-324), np.zeros(2), FLOAT64)
     assert has_power(np.full(2, 1e-17), np.array([np.inf, 1.0]), FLOAT64)
 
