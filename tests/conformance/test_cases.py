@@ -96,7 +96,7 @@ def test_a_case_of_a_sweep_follows_from_its_id() -> None:
 
 
 def test_a_sweep_covers_every_option_of_the_networks() -> None:
-    swept = [sweep.case(4, number, "float64") for number in range(320)]
+    swept = [sweep.case(4, number, "float64") for number in range(400)]
     networks = [case for case in swept if "bidirectional" in case.config]
     for kind in ("rnn", "lstm", "gru"):
         assert {f"{kind}{form}" for form in ("", "_packed", "_unbatched")} <= {case.family for case in networks}
