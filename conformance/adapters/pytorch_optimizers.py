@@ -20,6 +20,7 @@ from torch.testing._internal.common_optimizers import optim_db
 from conformance.case import Build, Case, cases_of
 from conformance.cases import optimizer, optimizer_closure, optimizer_sparse
 
+SUITE = "torch-optimizers"
 STEPS = 12
 
 EXECUTION = frozenset(("foreach", "fused", "capturable", "differentiable"))
@@ -30,9 +31,8 @@ def cases() -> Iterator[Case]:
     for info in optim_db:
         for given in info.optim_inputs_func(device="cpu"):
             family, config, build = _made(info.name, arguments_of(given.kwargs))
-            yield from cases_of(
-                family, f"{info.name}-{_slug(given.desc)}", config, build, _note(given), suite="torch-optimizers"
-            )
+            name = f"{info.name}-{_slug(given.desc)}"
+            yield from cases_of(family, name, config, build, _note(given), level="quick", suite=SUITE)
 
 
 def arguments_of(kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,103 @@
+"""torch's own optimizer tests as a suite, and what torch refuses in them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from conformance import run
+from conformance.adapters import pytorch
+from conformance.case import Case
+from conformance.cases import torch_suites
+from conformance.implementation import Implementation, load
+
+pytest.importorskip("expecttest", reason="torch.testing imports it: pip install 'recurrent-conformance[torch-suites]'")
+
+from torch.testing._internal.common_optimizers import optim_db
+
+ALGORITHMS = [info.name for info in optim_db]
+
+
+def _inputs(algorithm: str) -> list[Any]:
+    [info] = [info for info in optim_db if info.name == algorithm]
+    return list(info.optim_inputs_func(device="cpu"))
+
+
+def _cases(algorithm: str) -> list[Case]:
+    built = torch_suites.cases_of_suite("torch-optimizers")
+    return [case for case in built if case.config["algorithm"] == algorithm]
+
+
+def test_there_is_a_case_for_every_configuration_and_dtype() -> None:
+    built = torch_suites.cases_of_suite("torch-optimizers")
+    assert len(built) == 2 * sum(len(_inputs(name)) for name in ALGORITHMS)
+    assert len({case.id for case in built}) == len(built)
+    assert all(re.fullmatch(r"[A-Za-z0-9_.]+(-[A-Za-z0-9_.]+)*", case.description) for case in built)
+    assert all(case.note.strip() and "\n" not in case.note for case in built)
+    # a case has parameters of its own, because torch's list has none
+    assert all(given.params is None for name in ALGORITHMS for given in _inputs(name))
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_reference_agrees_with_torch_on_everything_in_every_one_of_twelve_steps(algorithm: str) -> None:
+    numpy = load("numpy")
+    for case in _cases(algorithm):
+        checks = run.judge(case, numpy).checks
+        assert [check for check in checks if check.verdict != "agrees"] == []
+        seen = {match[1] for check in checks if (match := re.match(r"step(\d+)\.param", check.array or ""))}
+        assert seen == {str(k) for k in range(1, 13)}, case.id
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_defaults_in_place_of_an_option_diverge(algorithm: str) -> None:
+    """A judge that lets everything through would not notice that the options are forgotten."""
+    default, *others = [case for case in _cases(algorithm) if case.dtype == np.float64]
+    numpy = load("numpy")
+
+    def forgets(case: Case) -> Any:
+        return numpy.run(replace(case, config=default.config))
+
+    told_apart = []
+    for case in others:
+        checks = run.judge(case, Implementation("forgets", {case.family: forgets})).checks
+        family = getattr(pytorch, case.family)
+        expected, by_default = family(case), family(replace(case, config=default.config))
+        # what torch's trace does not show is no divergence: ASGD's t0 of 100, Rprop's limits
+        shows = by_default.keys() != expected.keys() or not all(
+            np.array_equal(by_default[name], value) for name, value in expected.items()
+        )
+        if algorithm == "Muon":
+            # nor is what moves its direction by less than bfloat16 does, which is up to 4 percent
+            moved, other = (trace["step12.param.weight"] - case["param.weight"] for trace in (expected, by_default))
+            shows = bool(np.linalg.norm(moved - other) > 0.04 * np.linalg.norm(moved))
+        assert any(check.verdict == "diverges" for check in checks) == shows, case.id
+        told_apart.append(shows)
+    assert any(told_apart)
+
+
+WITH_TENSORS = [
+    (name, number)
+    for name in ALGORITHMS
+    for number, given in enumerate(_inputs(name))
+    if any(isinstance(value, torch.Tensor) for value in given.kwargs.values())
+]
+
+
+@pytest.mark.parametrize(("algorithm", "number"), WITH_TENSORS)
+def test_torch_computes_from_a_tensor_what_it_computes_from_the_number_in_it(algorithm: str, number: int) -> None:
+    kwargs = _inputs(algorithm)[number].kwargs
+    for case in _cases(algorithm)[2 * number : 2 * number + 2]:
+        family = getattr(pytorch, case.family)
+        from_numbers, from_tensors = family(case), family(replace(case, config={**case.config, **kwargs}))
+        assert from_numbers.keys() == from_tensors.keys()
+        rounds = algorithm in ("SparseAdam", "Muon") and case.dtype == np.float64
+        for name, value in from_numbers.items():
+            # products of the rate are rounded to the tensor's float32 in these two
+            np.testing.assert_allclose(from_tensors[name], value, rtol=1e-6 if rounds else 0, atol=0, err_msg=name)
+        same = all(np.array_equal(from_tensors[name], value) for name, value in from_numbers.items())
+        assert same != rounds, case.id
