@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 
-from reference.checks import FLOATS, Array, Params, check_array, check_like
+from reference.checks import FLOATS, Array, Params, check_like
 
 ParamState: TypeAlias = dict[str, Array]
 State: TypeAlias = Mapping[str, Mapping[str, Array]]
@@ -82,25 +82,21 @@ class Optimizer:
         new_state: dict[str, ParamState] = {}
         for name, param in params.items():
             grad, entries = grads.get(name), dict(state[name])
-            out_param, out_state = _NOWHERE if out is None else (out[0].get(name), out[1][name])
+            out_param, out_state = (None, {}) if out is None else (out[0].get(name), out[1][name])
             if grad is not None:
                 before = entries or self.first_state(param)
-                if param.size <= BLOCK or not self.elementwise:
-                    param, entries = self._update_whole(param, grad, before)
-                else:
+                if param.size > BLOCK and self.elementwise:
                     param, entries = self._update_in_blocks(param, grad, before, out_param, out_state)
+                elif param.ndim:
+                    param, entries = self.update(param, grad, before)
+                else:  # NumPy's arithmetic turns 0-d arrays into scalars
+                    param, entries = self.update(param, grad, before)
+                    param, entries = np.asanyarray(param), {key: np.asanyarray(entries[key]) for key in entries}
             if out is not None:
                 param = _write(name, out_param, param)
                 entries = {key: _write(key, out_state.get(key), value) for key, value in entries.items()}
             new_params[name], new_state[name] = param, entries
         return new_params, new_state
-
-    def _update_whole(self, param: Array, grad: Any, state: ParamState) -> tuple[Array, ParamState]:
-        new_param, new_state = self.update(param, grad, state)
-        if param.ndim:
-            return new_param, new_state
-        # NumPy's arithmetic turns 0-d arrays into scalars
-        return np.asanyarray(new_param), {key: np.asanyarray(value) for key, value in new_state.items()}
 
     def _update_in_blocks(
         self, param: Array, grad: Any, state: ParamState, out_param: Array | None, out_state: Mapping[str, Array]
@@ -126,7 +122,8 @@ class Optimizer:
 
     def _check(self, params: Params, grads: Mapping[str, Any], state: State) -> None:
         for name, param in params.items():
-            check_array(f"parameter {name}", param)
+            if not isinstance(param, np.ndarray):
+                raise TypeError(f"parameter {name} must be a NumPy array, got {type(param).__name__}")
             if param.dtype not in FLOATS:
                 raise RuntimeError(f"parameter {name} must be float32, float64 or longdouble, got {param.dtype}")
             if name not in state:
@@ -134,13 +131,10 @@ class Optimizer:
             grad = grads.get(name)
             if grad is not None:
                 self.check_gradient(name, param, grad)
-        for kind, names in (("gradient", grads), ("state", state)):
-            for name in names:
-                if name not in params:
-                    raise KeyError(f"{kind} for an unknown parameter {name}")
-
-
-_NOWHERE: tuple[None, dict[str, Array]] = (None, {})
+        for kind, given in (("gradient", grads), ("state", state)):
+            if not given.keys() <= params.keys():
+                unknown = next(name for name in given if name not in params)
+                raise KeyError(f"{kind} for an unknown parameter {unknown}")
 
 
 def _room(target: Array | None, param: Array) -> Array:

@@ -49,7 +49,8 @@ class SGD(Optimizer):
         direction = grad
         if self.momentum != 0:
             if "momentum_buffer" in state:
-                buffer = self.momentum * state["momentum_buffer"] + (1 - self.dampening) * grad
+                damped = grad if self.dampening == 0 else (1 - self.dampening) * grad
+                buffer = self.momentum * state["momentum_buffer"] + damped
             else:
                 buffer = grad.copy()
             direction = grad + self.momentum * buffer if self.nesterov else buffer
