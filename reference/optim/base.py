@@ -34,7 +34,12 @@ class Optimizer:
     """whether an element's update depends on that element only: then large parameters are updated in blocks"""
 
     def init(self, params: Params) -> dict[str, ParamState]:
-        """The state before the first step. torch creates most of it in a parameter's first step: empty here."""
+        """The state before the first step. torch creates most of it in a parameter's first step: empty here.
+
+        Raises:
+            TypeError: parameters that are no dict.
+        """
+        check_params(params)
         return {name: self.initial_state(param) for name, param in params.items()}
 
     def initial_state(self, param: Array) -> ParamState:
@@ -155,6 +160,11 @@ def _write(name: str, target: Array | None, value: Array) -> Array:
     check_like(f"out {name}", target, value.shape, value.dtype)
     target[...] = value
     return target
+
+
+def check_params(params: Any) -> None:
+    if not isinstance(params, Mapping):
+        raise TypeError(f"params must be a dict of arrays by name, got {type(params).__name__}")
 
 
 def check_at_least_zero(**values: float) -> None:

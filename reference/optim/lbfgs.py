@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from reference.checks import FLOATS, Array, Params, check_array
+from reference.optim.base import check_params
 
 Closure: TypeAlias = Callable[[dict[str, Array]], tuple[Any, Params]]
 """the loss at some parameters, and its gradients by name; a missing gradient counts as 0"""
@@ -56,6 +57,7 @@ class LBFGS:
 
     def init(self, params: Params) -> dict[str, Any]:
         """The state before the first step: one for all parameters."""
+        check_params(params)
         for name, param in params.items():
             check_array(f"parameter {name}", param)
             if param.dtype not in FLOATS:

@@ -15,6 +15,8 @@ from conformance.adapters import pytorch
 from conformance.case import Case
 from conformance.cases import torch_suites
 from conformance.implementation import Implementation, load
+from reference import optim
+from tests.reference.against_torch import as_array
 
 pytest.importorskip("expecttest", reason="torch.testing imports it: pip install 'recurrent-conformance[torch-suites]'")
 
@@ -79,6 +81,72 @@ def test_the_defaults_in_place_of_an_option_diverge(algorithm: str) -> None:
         told_apart.append(shows)
     assert any(told_apart)
 
+
+# ------------------------------------------------------------------------------------------ what torch refuses
+
+LEFT_OUT = {
+    "all optimizer params should be with/without names": "every parameter of the reference has a name",
+    "all optimizer param groups should be with/without names.": "every parameter of the reference has a name",
+    "dense params required": "NumPy has no sparse arrays",
+    "dense params required in param_groups": "NumPy has no sparse arrays",
+}
+"""error inputs that the reference has no way to be given"""
+
+ERRORS = [
+    pytest.param(info, error, id=f"{info.name}-{error.optimizer_error_input.desc}")
+    for info in optim_db
+    for error in info.optim_error_inputs_func(device="cpu", dtype=torch.float64)
+    if error.optimizer_error_input.desc not in LEFT_OUT and "foreach" not in error.optimizer_error_input.kwargs
+]
+
+
+def test_what_is_left_out_is_there() -> None:
+    listed = [error for info in optim_db for error in info.optim_error_inputs_func(device="cpu", dtype=torch.float64)]
+    described = [error.optimizer_error_input.desc for error in listed]
+    executing = [error for error in listed if "foreach" in error.optimizer_error_input.kwargs]
+    assert set(LEFT_OUT) <= set(described)
+    assert len(ERRORS) == len(listed) - len(executing) - sum(described.count(name) for name in LEFT_OUT)
+
+
+@pytest.mark.parametrize(("info", "error"), ERRORS)
+def test_what_torch_refuses_the_reference_refuses_with_the_same_class(info: Any, error: Any) -> None:
+    given = error.optimizer_error_input
+    parameters = [torch.nn.Parameter(torch.zeros(2, 3))] if given.params is None else given.params
+    with pytest.raises(error.error_type, match=error.error_regex) as torchs:
+        info.optim_cls(parameters, **given.kwargs).step()
+    with pytest.raises((TypeError, ValueError, RuntimeError), match=r"\w") as ours:
+        _make_and_step(getattr(optim, info.name), given)
+    # a name twice in a group: torch announces with a warning that it will be an error
+    assert ours.type is (ValueError if torchs.type is UserWarning else torchs.type)
+
+
+def _make_and_step(kind: Any, given: Any) -> None:
+    """The reference's form of an input: names in place of tensors, arrays in place of tensor options."""
+    kwargs = {name: _as_arrays(value) for name, value in given.kwargs.items()}
+    algorithm = kind(**kwargs)
+    if isinstance(given.params, torch.nn.Parameter):
+        algorithm.init(as_array(given.params))
+        return
+    groups = given.params or [torch.nn.Parameter(torch.zeros(2, 3))]
+    if not isinstance(groups[0], dict):
+        groups = [{"params": groups}]
+    tensors = [group["params"] for group in groups]
+    listed = [[group] if isinstance(group, torch.Tensor) else group for group in tensors]
+    named = {str(id(tensor)): tensor.detach().numpy() for group in listed for tensor in group}
+    if len(listed) > 1 or len(listed[0]) > 1:
+        optim.ParamGroups([(algorithm, [str(id(tensor)) for tensor in group]) for group in listed])
+        return
+    state = algorithm.init(named)
+    algorithm.step(named, {name: np.zeros_like(array) for name, array in named.items()}, state)
+
+
+def _as_arrays(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_as_arrays(entry) for entry in value)
+    return value.numpy() if isinstance(value, torch.Tensor) else value
+
+
+# -------------------------------------------------------------------------------------------- rates in tensors
 
 WITH_TENSORS = [
     (name, number)
