@@ -46,7 +46,7 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, torch.Tensor) else value
 
 
-def _made(algorithm: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any], Build]:
+def _made(algorithm: str, options: dict[str, Any]) -> tuple[str, dict[str, Any], Build]:
     if algorithm == "SparseAdam":
         config = {"algorithm": algorithm} | optimizer_sparse.DEFAULTS | options
         return "optimizer_sparse", config, partial(optimizer_sparse.arrays_of, steps=STEPS)

@@ -23,6 +23,7 @@ from conformance.cases import (
     notebook,
     optimizer,
     optimizer_closure,
+    optimizer_groups,
     optimizer_sparse,
     recurrent,
     rnn,
@@ -35,7 +36,7 @@ from conformance.cases import (
 MODULES = (
     *(documented, rnn, recurrent, cell),
     *(linear, activation, loss, initializer),
-    *(optimizer, optimizer_sparse, optimizer_closure, clip, schedule, training, notebook),
+    *(optimizer, optimizer_groups, optimizer_sparse, optimizer_closure, clip, schedule, training, notebook),
 )
 
 ALIASES = {"documented/three-step": "documented/*/three-step*"}
