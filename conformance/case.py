@@ -20,16 +20,8 @@ FAMILIES = (
     *("lstm", "lstm_packed", "lstm_dropout", "lstm_unbatched", "lstm_cell"),
     *("gru", "gru_packed", "gru_dropout", "gru_unbatched", "gru_cell"),
     *("linear", "activation", "loss", "initializer"),
-    *(
-        "optimizer",
-        "optimizer_groups",
-        "optimizer_sparse",
-        "optimizer_closure",
-        "clip",
-        "schedule",
-        "training",
-        "notebook",
-    ),
+    *("optimizer", "optimizer_groups", "optimizer_sparse", "optimizer_closure", "clip"),
+    *("schedule", "training", "notebook", "error"),
 )
 
 

@@ -16,7 +16,7 @@ class Linear:
     """The arguments of ``torch.nn.Linear``. A size of 0 is allowed, as in torch.
 
     Raises:
-        TypeError: ``in_features`` or ``out_features`` is not an int, or ``bias`` is not a bool.
+        TypeError: ``in_features`` or ``out_features`` is not an int.
         RuntimeError: a negative size.
     """
 
@@ -29,7 +29,6 @@ class Linear:
             check_type(name, getattr(self, name), int)
             if getattr(self, name) < 0:
                 raise RuntimeError(f"{name} must not be negative, got {getattr(self, name)}")
-        check_type("bias", self.bias, bool)
 
     @cached_property
     def parameter_shapes(self) -> dict[str, Shape]:

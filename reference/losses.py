@@ -57,7 +57,7 @@ def cross_entropy(
 
     Args:
         input: scores (C,), (N, C) or (N, C, d_1, ...).
-        target: class indices () , (N,) or (N, d_1, ...), int64, or uint8 in the first two shapes; or
+        target: class indices () or (1,), (N,) or (N, d_1, ...), int64, or uint8 in the first two shapes; or
             probabilities of the shape and dtype of ``input``.
         weight: (C,).
         ignore_index: a class index whose samples count neither in the sum nor in the mean.
@@ -66,7 +66,8 @@ def cross_entropy(
         TypeError: not an array.
         IndexError: ``input`` has no axes, or a class index outside [0, C) that is not ``ignore_index``.
         ValueError: batch sizes that differ, an unknown reduction.
-        RuntimeError: another wrong shape or dtype, or a label smoothing outside [0, 1].
+        RuntimeError: another wrong shape or dtype, a label smoothing above 1, or an ``ignore_index`` of 0 or more
+            beside probabilities.
     """
     log_p, q = _scores_and_targets(input, target, weight, ignore_index, label_smoothing)
     with np.errstate(over="ignore", invalid="ignore"):  # as in torch, 0 times a log probability of -inf is NaN
@@ -156,8 +157,15 @@ def _scores_and_targets(
     check_array("target", target)
     if input.dtype not in FLOATS:
         raise NotImplementedError(f"cross_entropy is not implemented for {input.dtype}: a float dtype is expected")
-    if not 0 <= label_smoothing <= 1:
+    if label_smoothing > 1:
         raise RuntimeError(f"label_smoothing must be between 0 and 1, got {label_smoothing}")
+    if not label_smoothing > 0:  # torch takes what is below 0, and NaN, for no smoothing
+        label_smoothing = 0.0
+    if target.shape == input.shape:
+        if target.dtype != input.dtype:
+            raise RuntimeError(f"class probabilities must have dtype {input.dtype} like input, got {target.dtype}")
+        if ignore_index >= 0:
+            raise RuntimeError(f"ignore_index is for class indices, not for probabilities: got {ignore_index}")
     if input.ndim == 0:
         raise IndexError("input must have a class axis, got a 0-dimensional array")
     scores = input[None] if input.ndim == 1 else input
@@ -170,12 +178,12 @@ def _scores_and_targets(
         class_weight = weight.reshape(per_class)
 
     if target.shape == input.shape:
-        if target.dtype != input.dtype:
-            raise RuntimeError(f"class probabilities must have dtype {input.dtype} like input, got {target.dtype}")
         p = target[None] if input.ndim == 1 else target
         q = class_weight * ((1 - label_smoothing) * p + label_smoothing / max(n_classes, 1))
         targets = _Targets(q, np.zeros_like(q, dtype=bool), scores.size // max(n_classes, 1))
     else:
+        if label_smoothing > 0 and input.ndim == 1 == target.ndim:
+            raise RuntimeError(f"with label_smoothing target must have shape () for this input, got {target.shape}")
         indices = _class_indices(input, target, n_classes, ignore_index)
         ignored = (indices == ignore_index)[:, None]
         one_hot = indices[:, None] == np.arange(n_classes).reshape(per_class)
@@ -194,9 +202,9 @@ def _scores_and_targets(
 
 
 def _class_indices(input: Array, target: Array, n_classes: int, ignore_index: int) -> Array:
-    if target.shape != _sample_shape(input):
+    if target.shape != _sample_shape(input) and (input.ndim > 1 or target.shape != (1,)):
         if input.ndim == 1 == target.ndim or (input.ndim > 1 and target.shape[:1] != input.shape[:1]):
-            raise ValueError(f"expected a target of shape {_sample_shape(input)} for this batch, got {target.shape}")
+            raise ValueError(f"target must have shape {_sample_shape(input)} for this input, got {target.shape}")
         raise RuntimeError(
             f"target must have shape {_sample_shape(input)} (class indices) or {input.shape} (probabilities), "
             f"got {target.shape}"

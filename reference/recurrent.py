@@ -17,8 +17,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import Field
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple, TypeAlias
+from numbers import Real
+from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
 
 import numpy as np
 
@@ -30,6 +32,7 @@ class Network:
 
     gates: ClassVar[int] = 1
     """how many blocks of ``hidden_size`` rows weights and biases have"""
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     input_size: int
     hidden_size: int
@@ -39,11 +42,19 @@ class Network:
     dropout: float
     bidirectional: bool
 
+    def __new__(cls, *_: object, **arguments: object) -> Self:
+        # torch refuses it by name, whatever it is, so that nobody takes it for a misspelling
+        if "proj_size" in arguments and "proj_size" not in cls.__dataclass_fields__:
+            raise ValueError(f"proj_size is an argument of LSTM, not of {cls.__name__}: got {arguments['proj_size']!r}")
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
         self.check_own()
-        if type(self.dropout) not in (int, float) or not 0 <= self.dropout <= 1:
+        if not isinstance(self.dropout, Real | str):
+            raise TypeError(f"dropout should be a number in range [0, 1], got {self.dropout!r}")
+        if not isinstance(self.dropout, Real) or isinstance(self.dropout, bool) or not 0 <= self.dropout <= 1:
             raise ValueError(f"dropout should be a number in range [0, 1], got {self.dropout!r}")
-        for name in ("bias", "batch_first", "bidirectional"):
+        for name in ("bias", "batch_first"):  # torch does not look at bidirectional, whose truth is what counts
             check_type(name, getattr(self, name), bool)
         for name in ("input_size", "hidden_size", "num_layers"):
             check_type(name, getattr(self, name), int)
@@ -295,8 +306,9 @@ def _padding(lengths: Array, input_shape: Shape, steps: int, batch: int, enforce
         raise RuntimeError("Cannot pack an empty batch")
     if lengths.ndim != 1 or len(lengths) != batch:
         raise RuntimeError(f"lengths must have shape ({batch},), got {lengths.shape}")
-    if lengths.dtype.kind not in "iu":
-        raise RuntimeError(f"lengths must be integers, got {lengths.dtype}")
+    if lengths.dtype.kind not in "iufb":
+        raise RuntimeError(f"lengths must be numbers of steps, got {lengths.dtype}")
+    lengths = lengths.astype(np.int64)  # as torch does: fractions of a step are dropped
     if np.any(lengths <= 0) or np.any(lengths > steps):
         raise RuntimeError(
             f"lengths must be greater than 0 and at most {steps}, the steps of x, got {lengths.tolist()}"
@@ -391,7 +403,6 @@ class Cell:
             check_type(name, getattr(self, name), int)
             if getattr(self, name) < 0:
                 raise RuntimeError(f"{name} must not be negative, got {getattr(self, name)}")
-        check_type("bias", self.bias, bool)
 
     @cached_property
     def parameter_shapes(self) -> dict[str, Shape]:

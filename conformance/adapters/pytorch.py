@@ -1,4 +1,4 @@
-"""torch as an implementation: the expectation. The only module that imports torch.
+"""torch as an implementation: the expectation. Beside it only other modules ``pytorch_*`` import torch.
 
 Everything is computed by torch's own modules, functions and optimizers, gradients by autograd. ``foreach`` and
 ``fused`` are ways of executing an optimizer, not arguments of its algorithm: neither is used.
@@ -16,7 +16,9 @@ import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from conformance.adapters import pytorch_calls
 from conformance.case import Array, Case
+from conformance.refusals import outcome
 from conformance.trace import Trace
 
 Tensors = Mapping[str, torch.Tensor]
@@ -393,6 +395,10 @@ def notebook(case: Case) -> Trace:
         trace[f"step{k}.grad.input"] = _array(_grad_of(x))
         trace |= {f"step{k}.param.{name}": _array(param) for name, param in params.items()}
     return trace
+
+
+def error(case: Case) -> Trace:
+    return outcome(pytorch_calls.call, case).trace
 
 
 _ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {

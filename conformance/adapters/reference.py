@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from conformance.adapters import reference_calls
 from conformance.case import Array, Case
+from conformance.refusals import outcome
 from conformance.trace import Trace
 from reference import activations, initializers, losses, optim, schedules
 from reference import clip as clipping
@@ -374,6 +376,10 @@ def notebook(case: Case) -> Trace:
                 value = getattr(layers[index], attribute)
                 trace[f"step{k}.param.{index}.{name}"] = value[0] if attribute == "B" else value.T
     return trace
+
+
+def error(case: Case) -> Trace:
+    return outcome(reference_calls.call, case).trace
 
 
 def make_optimizer(config: Mapping[str, Any]) -> optim.Optimizer:

@@ -17,6 +17,7 @@ from conformance.cases import (
     cell,
     clip,
     documented,
+    error,
     initializer,
     linear,
     loss,
@@ -36,7 +37,7 @@ from conformance.cases import (
 MODULES = (
     *(documented, rnn, recurrent, cell),
     *(linear, activation, loss, initializer),
-    *(optimizer, optimizer_groups, optimizer_sparse, optimizer_closure, clip, schedule, training, notebook),
+    *(optimizer, optimizer_groups, optimizer_sparse, optimizer_closure, clip, schedule, training, notebook, error),
 )
 
 ALIASES = {"documented/three-step": "documented/*/three-step*"}

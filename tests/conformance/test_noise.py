@@ -33,6 +33,10 @@ EXACT = {
         r"step1\.state\.(weight|shift)\.momentum_buffer",
         "the first buffer copies a gradient",
     ),
+    r"optimizer_groups/SGD-missing-gradients": (
+        r"step2\.state\.shift\.momentum_buffer",
+        "its second gradient is missing",
+    ),
     r"optimizer_groups/.*-missing-gradients": (r"step1\.param\.bias", "no gradient yet"),
     r"optimizer_groups/.*": (r".*\.empty(\..*)?", "no element to round"),
     r"optimizer(_groups)?/ASGD-.*": (r".*\.(eta|mu)", "rounded to float32, where this noise is not felt"),
