@@ -44,6 +44,8 @@ class Case(Mapping[str, Array]):
     printed: Mapping[str, Array] = field(default_factory=dict, repr=False)
     """figures in print that the trace must equal too, to half a unit of their last digit (``printed_digits``)"""
     printed_digits: int = 8
+    left_out: str | None = None
+    """why nothing can run it, if so: it is skipped, with this reason"""
 
     def __getitem__(self, name: str) -> Array:
         try:

@@ -112,6 +112,8 @@ def _check_float(name: str, x: Array) -> None:
 
 
 def _check_dim(x: Array, dim: int) -> int:
+    if not isinstance(dim, int):
+        raise TypeError(f"dim must be an int, got {dim!r}")
     # torch counts a 0-dimensional array as having one axis
     ndim = max(x.ndim, 1)
     if not -ndim <= dim < ndim:

@@ -135,7 +135,7 @@ def _log_probabilities(
     if input.ndim == 0:
         raise ValueError("input must have a class axis, got a 0-dimensional array")
     if target.dtype not in CLASS_INDEX_DTYPES:
-        raise RuntimeError(f"class indices must be int64 (or uint8 for one index a sample), got {target.dtype}")
+        raise RuntimeError(f"target must hold class indices in int64 (or uint8 for one a sample), got {target.dtype}")
     _, q = _scores_and_targets(input, target, weight, ignore_index, 0.0)
     return (input[None] if input.ndim == 1 else input), q.weights, q.divisor
 
@@ -210,7 +210,7 @@ def _class_indices(input: Array, target: Array, n_classes: int, ignore_index: in
             f"got {target.shape}"
         )
     if target.dtype not in CLASS_INDEX_DTYPES or (target.dtype == np.uint8 and input.ndim > 2):
-        raise RuntimeError(f"class indices must be int64 (or uint8 for one index a sample), got {target.dtype}")
+        raise RuntimeError(f"target must hold class indices in int64 (or uint8 for one a sample), got {target.dtype}")
     indices = target.reshape(1) if input.ndim == 1 else target
     wrong = (indices != ignore_index) & ((indices < 0) | (indices >= n_classes))
     if wrong.any():

@@ -175,7 +175,7 @@ def forward(
     x = time_major(model, x)
     steps, batch, _ = x.shape
     if steps == 0:
-        raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
+        raise RuntimeError(f"Expected sequence length to be larger than 0 in RNN, got x of shape {input_shape}")
     starts = _states(model, initial, batch, batched, x)
     masks = () if dropout_masks is None else _masks(model, dropout_masks, input_shape, dtype)
     padding = None

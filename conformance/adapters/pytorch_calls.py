@@ -22,7 +22,7 @@ def call(case: Case) -> object:
 
 
 def _module(name: str, given: dict[str, Any], case: Case) -> object:
-    model = getattr(torch.nn, name)(**given, dtype=torch.float64)
+    model = getattr(torch.nn, name)(**given, dtype=torch.float32 if case.dtype == np.float32 else torch.float64)
     tensors = {key: _tensor(value) for key, value in arrays(case).items()}
     if "input" not in tensors:
         return model

@@ -14,10 +14,11 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch.testing._internal.common_optimizers import optim_db
 
-from conformance.case import Build, Case, cases_of
+from conformance.case import Array, Build, Case, cases_of
 from conformance.cases import optimizer, optimizer_closure, optimizer_sparse
 
 SUITE = "torch-optimizers"
@@ -27,12 +28,30 @@ EXECUTION = frozenset(("foreach", "fused", "capturable", "differentiable"))
 
 
 def cases() -> Iterator[Case]:
-    """A case of twelve steps per configuration and dtype."""
+    """A case of twelve steps per configuration and dtype; one for each wrong option."""
     for info in optim_db:
         for given in info.optim_inputs_func(device="cpu"):
             family, config, build = _made(info.name, arguments_of(given.kwargs))
             name = f"{info.name}-{_slug(given.desc)}"
             yield from cases_of(family, name, config, build, _note(given), level="quick", suite=SUITE)
+
+        for error in info.optim_error_inputs_func(device="cpu", dtype=torch.float64):
+            yield from _refusal(info.name, error.optimizer_error_input)
+
+
+def _refusal(algorithm: str, given: Any) -> Iterator[Case]:
+    """A case of the family ``error``, where what torch refuses is a number among the options."""
+    values = [entry for value in given.kwargs.values() for entry in (value if isinstance(value, tuple) else [value])]
+    if given.params is None and not any(isinstance(value, torch.Tensor) for value in values):
+        config = {"call": f"optim.{algorithm}", "arguments": arguments_of(given.kwargs)}
+        description, note = f"{algorithm}-{_slug(given.desc)}", f"torch's own test: {given.desc}"
+        yield from cases_of(
+            "error", description, config, _matrix, note, level="quick", suite=SUITE, dtypes=("float64",)
+        )
+
+
+def _matrix(rng: np.random.Generator) -> dict[str, Array]:
+    return {"param.weight": rng.standard_normal((2, 3))}
 
 
 def arguments_of(kwargs: Mapping[str, Any]) -> dict[str, Any]:

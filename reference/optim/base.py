@@ -58,7 +58,7 @@ class Optimizer:
     def check_gradient(self, name: str, param: Array, grad: Any) -> None:
         """Raise unless the gradient belongs to the parameter."""
         if isinstance(grad, SparseGradient):
-            raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
+            raise RuntimeError(f"{type(self).__name__} does not support sparse gradients, got one for {name}")
         check_like(f"gradient of {name}", grad, param.shape, param.dtype)
 
     def step(

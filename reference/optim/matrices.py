@@ -139,7 +139,7 @@ class Muon(Optimizer):
         if not self.weight_decay >= 0.0:
             raise ValueError(f"weight decay should be >= 0 but is: {self.weight_decay}")
         if self.adjust_lr_fn not in (None, "original", "match_rms_adamw"):
-            raise ValueError(f"Adjust learning rate function {self.adjust_lr_fn} is not supported")
+            raise ValueError(f"adjust_lr_fn must be None, 'original' or 'match_rms_adamw', got {self.adjust_lr_fn!r}")
 
     def initial_state(self, param: Array) -> ParamState:
         if param.ndim != 2:

@@ -32,12 +32,36 @@ def _inputs(algorithm: str) -> list[Any]:
 
 def _cases(algorithm: str) -> list[Case]:
     built = torch_suites.cases_of_suite("torch-optimizers")
-    return [case for case in built if case.config["algorithm"] == algorithm]
+    return [case for case in built if case.config.get("algorithm") == algorithm]
+
+
+def _error_inputs() -> list[Any]:
+    return [error for info in optim_db for error in info.optim_error_inputs_func(device="cpu", dtype=torch.float64)]
+
+
+def _is_a_wrong_number(error: Any) -> bool:
+    given = error.optimizer_error_input
+    return given.params is None and "tensor" not in repr(given.kwargs)
+
+
+def test_what_torchs_tests_expect_to_be_refused_is_refused_by_both_sides() -> None:
+    numpy = load("numpy")
+    refusals = [case for case in torch_suites.cases_of_suite("torch-optimizers") if case.family == "error"]
+    assert len(refusals) > 15
+    for case in refusals:
+        assert [check.verdict for check in run.judge(case, numpy).checks] == ["agrees"], case.id
+        accepting = Implementation("accepting", {"error": lambda case: numpy.run(_with_defaults(case))})
+        assert [check.verdict for check in run.judge(case, accepting).checks] == ["diverges"], case.id
+
+
+def _with_defaults(case: Case) -> Case:
+    return replace(case, config={**case.config, "arguments": {}})
 
 
 def test_there_is_a_case_for_every_configuration_and_dtype() -> None:
     built = torch_suites.cases_of_suite("torch-optimizers")
-    assert len(built) == 2 * sum(len(_inputs(name)) for name in ALGORITHMS)
+    assert sum(case.family != "error" for case in built) == 2 * sum(len(_inputs(name)) for name in ALGORITHMS)
+    assert sum(case.family == "error" for case in built) == sum(map(_is_a_wrong_number, _error_inputs()))
     assert len({case.id for case in built}) == len(built)
     assert all(re.fullmatch(r"[A-Za-z0-9_.]+(-[A-Za-z0-9_.]+)*", case.description) for case in built)
     assert all(case.note.strip() and "\n" not in case.note for case in built)
@@ -101,7 +125,7 @@ ERRORS = [
 
 
 def test_what_is_left_out_is_there() -> None:
-    listed = [error for info in optim_db for error in info.optim_error_inputs_func(device="cpu", dtype=torch.float64)]
+    listed = _error_inputs()
     described = [error.optimizer_error_input.desc for error in listed]
     executing = [error for error in listed if "foreach" in error.optimizer_error_input.kwargs]
     assert set(LEFT_OUT) <= set(described)
