@@ -318,10 +318,11 @@ def schedule(case: Case) -> Trace:
 
 def _schedule(config: Mapping[str, Any], case: Case, optimizer: torch.optim.Optimizer) -> Any:
     arguments = {key: value for key, value in config.items() if key not in ("schedule", "steps", "schedulers")}
-    if "lr_lambda" in case:
+    if config["schedule"] in ("LambdaLR", "MultiplicativeLR"):
         factors = case["lr_lambda"]
         arguments["lr_lambda"] = lambda t: float(factors[t])
-    kind = getattr(torch.optim.lr_scheduler, config["schedule"])
+    where = torch.optim.swa_utils if config["schedule"] == "SWALR" else torch.optim.lr_scheduler
+    kind = getattr(where, config["schedule"])
     if "schedulers" not in config:
         return kind(optimizer, **arguments)
     parts = [_schedule(part, case, optimizer) for part in config["schedulers"]]

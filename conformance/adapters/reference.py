@@ -300,7 +300,7 @@ def make_schedule(config: Mapping[str, Any], case: Case) -> Any:
     arguments = {key: value for key, value in config.items() if key not in ("schedule", "steps", "schedulers")}
     if "schedulers" in config:
         arguments["schedulers"] = [make_schedule(part, case) for part in config["schedulers"]]
-    if "lr_lambda" in case:
+    if config["schedule"] in ("LambdaLR", "MultiplicativeLR"):
         factors = case["lr_lambda"]
         arguments["lr_lambda"] = lambda t: float(factors[t])
     return getattr(schedules, config["schedule"])(**arguments)
