@@ -21,7 +21,7 @@ FAMILIES = (
     *("gru", "gru_packed", "gru_dropout", "gru_unbatched", "gru_cell"),
     *("linear", "activation", "loss", "initializer"),
     *("optimizer", "optimizer_groups", "optimizer_sparse", "optimizer_closure", "clip"),
-    *("schedule", "training", "notebook", "error"),
+    *("schedule", "training", "training_lstm", "training_gru", "notebook", "error"),
 )
 
 
