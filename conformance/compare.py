@@ -148,10 +148,12 @@ class Judge:
             return self._check(name, "skipped", **details, reason=f"inadmissible: {self.simulation.inadmissible}")
         if comparison.ratio > 1:
             return self._check(name, "diverges", **details, reason=comparison.reason)
+        if self.case.signed_zeros and np.any((actual == 0) & (expected == 0) & _signs_differ(actual, expected)):
+            return self._check(name, "diverges", **details, reason="a zero of the other sign")
         # like float32, bfloat16 is not the place to find bugs: an agreement is not asked for its power
         coarse = unit == "sigma" and self.simulation.bfloat16
         if not coarse and not tolerance.has_power(sigma, self.arbiter[name], self.precision):
-            resolution = NORM_LIMIT * tolerance.norm(sigma) / tolerance.norm(self.arbiter[name])
+            resolution = tolerance.resolution(sigma, self.arbiter[name])
             reason = f"inadmissible: rounding alone explains errors of {resolution:.1g}"
             return self._check(name, "skipped", **details, reason=reason)
         return self._check(name, "agrees", **details)
@@ -218,7 +220,8 @@ class Comparison:
         return None
 
     def details(self, case: Case, name: str) -> dict[str, Any]:
-        ratios = self.error / self.limit
+        with np.errstate(over="ignore"):  # what explodes is as far off as can be
+            ratios = self.error / self.limit
         if self.elements > 1:
             index = places.first(case, name, ratios > 1)
         else:
@@ -229,6 +232,11 @@ class Comparison:
             "ratio": self.ratio,
             "place": places.describe(case, name, index),
         }
+
+
+def _signs_differ(a: Array, b: Array) -> Array:
+    differ: Array = np.signbit(a) != np.signbit(b)
+    return differ
 
 
 def _wide(array: Array) -> Array:

@@ -26,14 +26,18 @@ def mse_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
         ValueError: unknown reduction.
     """
     difference = _difference(input, target)
-    return _reduce(difference * difference, difference.size, reduction)
+    with np.errstate(over="ignore"):
+        squares = difference * difference
+    return _reduce(squares, difference.size, reduction)
 
 
 def mse_loss_backward(d_loss: Array, input: Array, target: Array, reduction: str = "mean") -> Array:
     """2 (input - target) d_loss, divided by the number of elements for ``mean``."""
     difference = _difference(input, target)
     d_element = _spread(d_loss, difference.shape, difference.size, reduction, difference)
-    return 2 * difference * d_element
+    with np.errstate(over="ignore", invalid="ignore"):
+        d_input: Array = 2 * difference * d_element
+    return d_input
 
 
 def cross_entropy(
@@ -84,14 +88,18 @@ def cross_entropy_backward(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Array:
-    """(softmax(input)_nc sum_k q_nk - q_nc) d_loss_n, divided as in the forward pass for ``mean``."""
+    """(softmax(input)_nc sum_k q_nk - q_nc) d_loss_n, divided as in the forward pass for ``mean``.
+
+    Computed as the gradient of ``log_softmax``, given - q_nc d_loss_n with respect to its result: where something is
+    infinite the order of the operations decides what is NaN.
+    """
     log_p, q = _scores_and_targets(input, target, weight, ignore_index, label_smoothing)
     d_sample = _spread(d_loss, _sample_shape(input), q.divisor, reduction, log_p)
     d_sample = d_sample.reshape(log_p.shape[:1] + log_p.shape[2:])[:, None]
-    # selected, not multiplied by 0: where all samples are ignored the mean's factor is infinite
-    d_sample = np.where(q.skip.all(axis=1, keepdims=True), np.zeros_like(d_sample), d_sample)
     with np.errstate(invalid="ignore"):
-        d_input: Array = (np.exp(log_p) * q.weights.sum(axis=1, keepdims=True) - q.weights) * d_sample
+        # selected, not multiplied by 0: where all samples are ignored the mean's factor is infinite
+        d_log_p = np.where(q.skip, np.zeros_like(log_p), -q.weights * d_sample)
+        d_input: Array = d_log_p - np.exp(log_p) * d_log_p.sum(axis=1, keepdims=True)
     return d_input.reshape(input.shape)
 
 
@@ -103,10 +111,11 @@ def nll_loss(
     Arguments, reductions and errors are those of ``cross_entropy`` with class indices, which is ``nll_loss`` after
     ``log_softmax``; only that a 0-dimensional ``input`` raises ValueError.
     """
-    scores, chosen, divisor = _log_probabilities(input, target, weight, ignore_index)
+    log_p, q = _log_probabilities(input, target, weight, ignore_index)
     # selected, not multiplied by 0: a probability of 0, whose logarithm is -inf, belongs to its own class alone
-    losses = -np.where(chosen == 0, np.zeros_like(scores), chosen * np.where(chosen == 0, 0, scores)).sum(axis=1)
-    return _reduce(losses.reshape(_sample_shape(input)), divisor, reduction)
+    with np.errstate(invalid="ignore"):
+        losses = -(q.weights * np.where(q.skip, np.zeros_like(log_p), log_p)).sum(axis=1)
+    return _reduce(losses.reshape(_sample_shape(input)), q.divisor, reduction)
 
 
 def nll_loss_backward(
@@ -118,18 +127,16 @@ def nll_loss_backward(
     reduction: str = "mean",
 ) -> Array:
     """- weight_y d_loss_n at each sample's class y, 0 elsewhere, divided as in the forward pass for ``mean``."""
-    scores, chosen, divisor = _log_probabilities(input, target, weight, ignore_index)
-    d_sample = _spread(d_loss, _sample_shape(input), divisor, reduction, scores)
-    d_sample = d_sample.reshape(scores.shape[:1] + scores.shape[2:])[:, None]
+    log_p, q = _log_probabilities(input, target, weight, ignore_index)
+    d_sample = _spread(d_loss, _sample_shape(input), q.divisor, reduction, log_p)
+    d_sample = d_sample.reshape(log_p.shape[:1] + log_p.shape[2:])[:, None]
     with np.errstate(invalid="ignore"):
-        d_input: Array = np.where(chosen == 0, np.zeros_like(scores), -chosen * d_sample)
+        d_input: Array = np.where(q.skip, np.zeros_like(log_p), -q.weights * d_sample)
     return d_input.reshape(input.shape)
 
 
-def _log_probabilities(
-    input: Array, target: Array, weight: Array | None, ignore_index: int
-) -> tuple[Array, Array, float | Array]:
-    """The input as (N, C, ...), the weight of each sample's class there and 0 elsewhere, and the mean's divisor."""
+def _log_probabilities(input: Array, target: Array, weight: Array | None, ignore_index: int) -> tuple[Array, _Targets]:
+    """The input as (N, C, ...), and the target's q without smoothing."""
     check_array("input", input)
     check_array("target", target)
     if input.ndim == 0:
@@ -137,7 +144,7 @@ def _log_probabilities(
     if target.dtype not in CLASS_INDEX_DTYPES:
         raise RuntimeError(f"target must hold class indices in int64 (or uint8 for one a sample), got {target.dtype}")
     _, q = _scores_and_targets(input, target, weight, ignore_index, 0.0)
-    return (input[None] if input.ndim == 1 else input), q.weights, q.divisor
+    return (input[None] if input.ndim == 1 else input), q
 
 
 class _Targets(NamedTuple):
@@ -227,7 +234,9 @@ def _difference(input: Array, target: Array) -> Array:
     if input.dtype not in FLOATS:
         raise NotImplementedError(f"mse_loss is not implemented for {input.dtype}: a float dtype is expected")
     check_like("target", target, input.shape, input.dtype)
-    return input - target
+    with np.errstate(over="ignore", invalid="ignore"):  # between equal infinities it is NaN, in torch too
+        difference: Array = input - target
+    return difference
 
 
 def _reduce(losses: Array, divisor: float | Array, reduction: str) -> Array:

@@ -25,6 +25,7 @@ from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
 import numpy as np
 
 from reference.checks import FLOATS, Array, Params, Shape, check_array, check_like, check_params, check_type
+from reference.packing import check_lengths
 
 
 class Network:
@@ -298,23 +299,9 @@ def at_the_ends(d_h: Array, d_last: Sequence[Array], padding: Padding) -> tuple[
 
 
 def _padding(lengths: Array, input_shape: Shape, steps: int, batch: int, enforce_sorted: bool) -> Padding:
-    check_array("lengths", lengths)
-    check_type("enforce_sorted", enforce_sorted, bool)
     if len(input_shape) != 3:
         raise RuntimeError(f"lengths belong to a batch: x must be 3-D, got {len(input_shape)}-D")
-    if batch == 0:
-        raise RuntimeError("Cannot pack an empty batch")
-    if lengths.ndim != 1 or len(lengths) != batch:
-        raise RuntimeError(f"lengths must have shape ({batch},), got {lengths.shape}")
-    if lengths.dtype.kind not in "iufb":
-        raise RuntimeError(f"lengths must be numbers of steps, got {lengths.dtype}")
-    lengths = lengths.astype(np.int64)  # as torch does: fractions of a step are dropped
-    if np.any(lengths <= 0) or np.any(lengths > steps):
-        raise RuntimeError(
-            f"lengths must be greater than 0 and at most {steps}, the steps of x, got {lengths.tolist()}"
-        )
-    if enforce_sorted and np.any(lengths[1:] > lengths[:-1]):
-        raise RuntimeError(f"lengths must decrease, got {lengths.tolist()}; pass enforce_sorted=False for any order")
+    lengths = check_lengths(lengths, steps, batch, enforce_sorted)
     step, sequence = np.arange(steps)[:, None], np.arange(batch)
     beyond = step >= lengths
     from_the_end = np.where(beyond, step, lengths - 1 - step)

@@ -26,6 +26,7 @@ from conformance.cases import (
     optimizer_closure,
     optimizer_groups,
     optimizer_sparse,
+    packing,
     recurrent,
     rnn,
     schedule,
@@ -35,7 +36,7 @@ from conformance.cases import (
 )
 
 MODULES = (
-    *(documented, rnn, recurrent, cell),
+    *(documented, rnn, recurrent, cell, packing),
     *(linear, activation, loss, initializer),
     *(optimizer, optimizer_groups, optimizer_sparse, optimizer_closure, clip, schedule, training, notebook, error),
 )

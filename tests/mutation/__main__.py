@@ -8,7 +8,8 @@ mutant runs in a process of its own, so that none meets what another has left be
 usual processor time is killed, too.
 
 What survives is listed in results.json, each mutant with the argument why it is equivalent. Arguments are written
-there by hand, and kept from run to run as long as neither the lines nor their change differ.
+there by hand, and kept from run to run as long as neither the lines nor their change differ. A module whose source
+has not changed is not mutated again, unless asked for.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
@@ -236,49 +237,53 @@ def _run(chosen: Sequence[Mutant]) -> list[Outcome]:
     return job.outcomes
 
 
-def _counts(outcomes: Sequence[Outcome], again: Mapping[str, results.Counts]) -> dict[str, results.Counts]:
-    """What became of each module's mutants; ``again`` are the counts of a run whose survivors were run again."""
-    counts: dict[str, results.Counts] = {}
-    for module in again or dict.fromkeys(outcome.mutant.module for outcome in outcomes):
-        kinds = Counter(outcome.kind for outcome in outcomes if outcome.mutant.module == module)
-        known = again.get(module, results.Counts(mutants=kinds.total(), by_cases=0, by_tests=0, survived=0))
-        counts[module] = results.Counts(
-            mutants=known["mutants"],
-            by_cases=known["by_cases"] + kinds["case"],
-            by_tests=known["by_tests"] + kinds["test"],
-            survived=kinds[""],
-        )
-    return counts
+def _counted(outcomes: Sequence[Outcome], before: results.Counts | None) -> results.Counts:
+    """What became of a module's mutants; ``before`` is what became of all, if only its survivors were run again."""
+    kinds = Counter(outcome.kind for outcome in outcomes)
+    return results.Counts(
+        mutants=before["mutants"] if before else kinds.total(),
+        by_cases=kinds["case"] + (before["by_cases"] if before else 0),
+        by_tests=kinds["test"] + (before["by_tests"] if before else 0),
+        survived=kinds[""],
+    )
 
 
 @click.command()
-@click.option("--module", "chosen", multiple=True, help="Only this one, like optim.adam; nothing is written.")
-@click.option("--survivors", is_flag=True, help="Only what survived before, of the same sources.")
-def main(chosen: Sequence[str], survivors: bool) -> None:
-    """Mutate the reference, and write what survives to results.json."""
+@click.option("--module", "chosen", multiple=True, help="Only this one, like optim.adam, even if it has not changed.")
+@click.option("--all", "every", is_flag=True, help="Every module, even if it has not changed.")
+@click.option("--survivors", is_flag=True, help="Of modules that have not changed, only what survived before.")
+def main(chosen: Sequence[str], every: bool, survivors: bool) -> None:
+    """Mutate each module of the reference that has changed, and write what survives to results.json."""
     started = time.monotonic()
-    sources = results.hash_of_sources()
-    before = results.load() if results.PATH.exists() else None
-    arguments = {results.key(survivor): survivor["argument"] for survivor in before["survivors"]} if before else {}
-    wanted = [mutant for module in chosen or mutants.module_names() for mutant in mutants.mutants(module)]
-    again: dict[str, results.Counts] = {}
+    before = results.load()
+    arguments = {results.key(survivor): survivor["argument"] for survivor in before["survivors"]}
+    stale = results.stale(before)
     if survivors:
-        if before is None or before["sources"] != sources:
-            raise click.UsageError("the sources have changed: a full run is needed")
+        modules = [module for module in chosen or before["modules"] if module not in stale]
+    else:
+        modules = [*chosen] or (results.module_names() if every else stale)
+    wanted = [mutant for module in modules for mutant in mutants.mutants(module)]
+    if survivors:
         wanted = [mutant for mutant in wanted if mutant.key in arguments]
-        again = {module: counts for module, counts in before["modules"].items() if not chosen or module in chosen}
     outcomes = _run(wanted)
+
     order = {mutant: number for number, mutant in enumerate(wanted)}
     outcomes.sort(key=lambda outcome: order[outcome.mutant])
-    counts = _counts(outcomes, again)
+    for module in modules:
+        counts = _counted(
+            [outcome for outcome in outcomes if outcome.mutant.module == module],
+            before["modules"][module]["counts"] if survivors else None,
+        )
+        before["modules"][module] = results.OfModule(sources=results.hash_of_source(module), counts=counts)
     survived = [
         results.Survivor(module=m.module, place=m.place, original=m.original, mutated=m.mutated, argument=argument)
         for m, argument in ((o.mutant, arguments.get(o.mutant.key, "")) for o in outcomes if not o.kind)
     ]
-    if not chosen:
-        tool = f"mutmut {importlib.metadata.version('mutmut')}"
-        results.save(results.Results(sources=sources, tool=tool, modules=counts, survivors=survived))
-    rows = [(module or "__init__", *of_module.values()) for module, of_module in counts.items()]
+    others = [survivor for survivor in before["survivors"] if survivor["module"] not in modules]
+    tool = f"mutmut {importlib.metadata.version('mutmut')}"
+    results.save(results.Results(tool=tool, modules=before["modules"], survivors=[*others, *survived]))
+
+    rows = [(module or "__init__", *before["modules"][module]["counts"].values()) for module in modules]
     total = ("", *(sum(column) for column in zip(*(row[1:] for row in rows), strict=True)))
     click.echo(tabulate([*rows, total], ["module", "mutants", "killed by cases", "killed by tests", "survived"]))
     new = [survivor for survivor in survived if not survivor["argument"]]

@@ -23,12 +23,6 @@ NOT_MUTATED = (cst.Annotation, cst.Decorator, cst.Import, cst.ImportFrom, cst.Ra
 """types, and what an error says: whether it is raised is up to the condition in front of it"""
 
 
-def module_names() -> list[str]:
-    """Every module of the reference."""
-    paths = (path.relative_to(FOLDER).with_suffix("").parts for path in sorted(FOLDER.rglob("*.py")))
-    return [".".join(parts[: -1 if parts[-1] == "__init__" else None]) for parts in paths]
-
-
 def mutants(module: str) -> list[Mutant]:
     """Every mutant of a module, equal ones once."""
     source = Path(str(loaded(module).__file__)).read_bytes()

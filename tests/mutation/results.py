@@ -1,4 +1,4 @@
-"""The result of the mutation job as it is committed, and the hash of the sources that it is the result of."""
+"""The result of the mutation job as it is committed, and the hashes of the sources that it is the result of."""
 
 from __future__ import annotations
 
@@ -34,22 +34,38 @@ class Counts(TypedDict):
     survived: int
 
 
+class OfModule(TypedDict):
+    """The result for one module."""
+
+    sources: str
+    """the hash of its source then"""
+    counts: Counts
+
+
 class Results(TypedDict):
     """The whole file."""
 
-    sources: str
     tool: str
-    modules: dict[str, Counts]
+    modules: dict[str, OfModule]
     survivors: list[Survivor]
 
 
-def hash_of_sources() -> str:
-    """Of every module of the reference, by name."""
-    digest = hashlib.sha256()
-    for path in sorted(FOLDER.rglob("*.py")):
-        text = path.read_text(encoding="utf-8")
-        digest.update(f"{path.relative_to(FOLDER).as_posix()} {len(text)}\n{text}".encode())
-    return digest.hexdigest()
+def module_names() -> list[str]:
+    """Every module of the reference: ``optim.adam`` for optim/adam.py, nothing for the package itself."""
+    paths = (path.relative_to(FOLDER).with_suffix("").parts for path in sorted(FOLDER.rglob("*.py")))
+    return [".".join(parts[: -1 if parts[-1] == "__init__" else None]) for parts in paths]
+
+
+def hash_of_source(module: str) -> str:
+    path = FOLDER.joinpath(*filter(None, module.split(".")))
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return hashlib.sha256(file.read_text(encoding="utf-8").encode()).hexdigest()
+
+
+def stale(results: Results) -> list[str]:
+    """The modules whose source is not the one that the result is of."""
+    known = {module: of_module["sources"] for module, of_module in results["modules"].items()}
+    return [module for module in module_names() if known.get(module) != hash_of_source(module)]
 
 
 def key(survivor: Survivor) -> tuple[str, str, str, str]:
@@ -58,7 +74,9 @@ def key(survivor: Survivor) -> tuple[str, str, str, str]:
 
 
 def load() -> Results:
-    """The committed results."""
+    """The committed results, empty ones before the first run."""
+    if not PATH.exists():
+        return Results(tool="", modules={}, survivors=[])
     results: Results = json.loads(PATH.read_text(encoding="utf-8"))
     return results
 
