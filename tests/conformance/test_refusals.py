@@ -116,6 +116,7 @@ def test_a_trace_is_the_same_number_on_both_sides() -> None:
 
 MEANS = {
     "input": ("x", "input"),
+    "bounds": ("bound",),
     "lr": ("learning rate",),
     "eps": ("epsilon",),
     "betas": ("beta",),
