@@ -96,16 +96,10 @@ def replaying(sqrt: Callable[[Plain], Plain]) -> Iterator[None]:
 
 
 def differing(actual: Plain, expected: Plain) -> int:
-    """How many elements differ in any bit; NaN is NaN whatever its bits.
-
-    Raises:
-        ValueError: the shapes or the dtypes differ.
-    """
+    """How many elements differ in any bit, NaN being NaN whatever its bits; all do in another shape or dtype."""
     actual, expected = np.asarray(actual), np.asarray(expected)
     if actual.shape != expected.shape or actual.dtype != expected.dtype:
-        raise ValueError(
-            f"expected {expected.shape} of {expected.dtype}, as torch gives, got {actual.shape} of {actual.dtype}"
-        )
+        return max(expected.size, 1)
     same = (actual == expected) & (np.signbit(actual) == np.signbit(expected))
     return int(np.count_nonzero(~(same | (np.isnan(actual) & np.isnan(expected)))))
 

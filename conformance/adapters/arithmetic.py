@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 
@@ -14,7 +13,7 @@ Plain = NDArray[Any]
 
 def sqrt(x: Plain) -> Plain:
     """torch's square root, which may be another one than the processor's."""
-    root: Plain = torch.from_numpy(np.ascontiguousarray(x)).sqrt().numpy()
+    root: Plain = torch.from_numpy(x.copy()).sqrt().numpy()
     return root
 
 

@@ -16,7 +16,7 @@ INFINITY_NORM = 'np.maximum(beta2 * state["exp_inf"], np.abs(grad) + eps)'
 NADAM_ROOT = "np.sqrt(exp_avg_sq / bias_correction2) + eps"
 NADAM_GRADIENT = "param = param - self.lr * (1 - mu) / (1 - product) * grad / denominator"
 NADAM_MOMENTUM = "self.lr * mu_next / (1 - product * mu_next) * exp_avg"
-RADAM_ADAPTS = "bias_correction2**0.5 / (np.sqrt(exp_avg_sq) + eps)"
+RADAM_ADAPTS = "1 / (np.sqrt(exp_avg_sq) + eps) * bias_correction2**0.5"
 
 
 def moments(algorithm: str) -> tuple[Divergence, ...]:
