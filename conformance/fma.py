@@ -32,16 +32,14 @@ def fma(a: Plain, b: Plain, c: Plain) -> Plain:
     Raises:
         TypeError: another dtype, or different ones.
     """
-    dtypes = {np.asarray(x).dtype for x in (a, b, c)}
-    if dtypes == {np.dtype(np.float32)}:
-        wide = (x.astype(np.float64) for x in (a, b, c))
+    if a.dtype == b.dtype == c.dtype:
         with np.errstate(all="ignore"):
-            rounded: Plain = _fma_of_float32(*wide).astype(np.float32)
-        return rounded
-    if dtypes == {np.dtype(np.float64)}:
-        with np.errstate(all="ignore"):
-            return _fma_of_float64(a, b, c)
-    raise TypeError(f"expected three arrays of float32 or three of float64, got {', '.join(map(str, dtypes))}")
+            if a.dtype == np.float32:
+                wide = (x.astype(np.float64) for x in (a, b, c))
+                return np.asarray(_fma_of_float32(*wide).astype(np.float32))
+            if a.dtype == np.float64:
+                return np.asarray(_fma_of_float64(a, b, c))
+    raise TypeError(f"expected three arrays of float32 or three of float64, got {a.dtype}, {b.dtype} and {c.dtype}")
 
 
 def _fma_of_float32(a: Plain, b: Plain, c: Plain) -> Plain:
@@ -49,22 +47,21 @@ def _fma_of_float32(a: Plain, b: Plain, c: Plain) -> Plain:
 
 
 def _fma_of_float64(a: Plain, b: Plain, c: Plain) -> Plain:
-    a, b, c = np.broadcast_arrays(a, b, c)
-    plain = np.asarray(a * b + c)
     product, low = _product(a, b)
     rest, rest_low = _sum(c, low)
     high, high_low = _sum(product, rest)
-    value = np.asarray(high + _rounded_to_odd(*_sum(rest_low, high_low)))
+    value = high + _rounded_to_odd(*_sum(rest_low, high_low))
 
     size = np.abs(product)
     largest = np.maximum(np.maximum(np.abs(a), np.abs(b)), np.maximum(size, np.abs(c)))
     regular = (size >= SMALLEST) & (largest <= LARGEST)
     if regular.all():
         return value
+    a, b, c = np.broadcast_arrays(a, b, c)
     # zero products, infinities and NaN need no more than one rounding anyway
     hard = ~regular & (a != 0) & (b != 0) & np.isfinite(a) & np.isfinite(b) & np.isfinite(c)
-    value = np.where(regular, value, plain)
-    for index in zip(*np.nonzero(hard), strict=True):
+    value = np.where(regular, value, product + c)
+    for index in map(tuple, np.argwhere(hard)):
         value[index] = _exactly(float(a[index]), float(b[index]), float(c[index]))
     return value
 
@@ -98,10 +95,10 @@ def _split(a: Plain) -> tuple[Plain, Plain]:
 
 
 def _rounded_to_odd(value: Plain, error: Plain) -> Plain:
-    """``value + error``, value being its nearest float: itself if exact, otherwise its neighbour with an odd last bit."""
-    bits = np.atleast_1d(value).view(np.int64)
+    """``value + error``, value being its nearest float: cut off, with the last bit set if anything was lost."""
+    below = error < 0
+    inexact = below | (error > 0)
     # the integer of a float's bits counts up with its magnitude
-    outwards = np.where((np.atleast_1d(error) > 0) == (np.atleast_1d(value) > 0), 1, -1)
-    inexact = np.atleast_1d((error < 0) | (error > 0))
-    moved = bits + np.where(inexact & (bits & 1 == 0), outwards, 0)
-    return moved.view(np.float64).reshape(np.shape(value))
+    cut = value.view(np.int64) - (inexact & (below != (value < 0)))
+    rounded: Plain = (cut | inexact).view(np.float64)
+    return rounded

@@ -125,17 +125,18 @@ def replay(case: Case, run: Callable[[Case], Trace], sqrt: Callable[[Plain], Pla
 # --------------------------------------------------------------------------------------- torch's operations
 
 OPERATIONS: Mapping[str, Operation] = {
-    "add": lambda x, y, z, s: x + s * y,
-    "sub": lambda x, y, z, s: x - s * y,
+    "add(alpha)": lambda x, y, z, s: x + s * y,
+    "add(-alpha)": lambda x, y, z, s: x - s * y,
     "mul": lambda x, y, z, s: x + y * s,
     "div": lambda x, y, z, s: x / s,
+    "rdiv": lambda x, y, z, s: 1 / x * s,
     "addcmul": lambda x, y, z, s: x + s * y * z,
-    "addcmul_of_one": lambda x, y, z, s: x - y * z,
+    "addcmul(-1)": lambda x, y, z, s: x - y * z,
     "addcdiv": lambda x, y, z, s: x + s * y / z,
     "lerp": lambda x, y, z, s: lerp(x, y, s),
     "sqrt_": lambda x, y, z, s: np.sqrt(np.abs(x)),
 }
-"""the reference's way to write an operation of torch, by torch's name"""
+"""the reference's way to write each of torch's operations, by torch's name"""
 
 SIZES = (*range(1, 41), 257)
 """vectors of 4 to 16 elements with what is left over, none of them, several of them"""

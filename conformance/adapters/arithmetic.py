@@ -29,12 +29,13 @@ def _on_arrays(
 
 
 OPERATIONS: Mapping[str, Callable[[Plain, Plain, Plain, float], Plain]] = {
-    "add": _on_arrays(lambda x, y, z, s: x.add_(y, alpha=s)),
-    "sub": _on_arrays(lambda x, y, z, s: x.add_(y, alpha=-s)),
+    "add(alpha)": _on_arrays(lambda x, y, z, s: x.add_(y, alpha=s)),
+    "add(-alpha)": _on_arrays(lambda x, y, z, s: x.add_(y, alpha=-s)),
     "mul": _on_arrays(lambda x, y, z, s: x.add_(y.mul(s))),
     "div": _on_arrays(lambda x, y, z, s: x.div_(s)),
+    "rdiv": _on_arrays(lambda x, y, z, s: s / x),
     "addcmul": _on_arrays(lambda x, y, z, s: x.addcmul_(y, z, value=s)),
-    "addcmul_of_one": _on_arrays(lambda x, y, z, s: x.addcmul_(y, z, value=-1)),
+    "addcmul(-1)": _on_arrays(lambda x, y, z, s: x.addcmul_(y, z, value=-1)),
     "addcdiv": _on_arrays(lambda x, y, z, s: x.addcdiv_(y, z, value=s)),
     "lerp": _on_arrays(lambda x, y, z, s: x.lerp_(y, s)),
     "sqrt_": _on_arrays(lambda x, y, z, s: x.abs_().sqrt_()),

@@ -249,5 +249,6 @@ class RAdam(Optimizer):
         rho = rho_inf - 2 * t * beta2**t / bias_correction2
         if rho > 5:
             rectification = ((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)) ** 0.5
+            # sqrt(1 - beta2^t) over the root as torch divides a number by a tensor: times the reciprocal
             change = change * (1 / (np.sqrt(exp_avg_sq) + eps) * bias_correction2**0.5) * rectification
         return param - change, {"step": step, "exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq}
