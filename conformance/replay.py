@@ -64,7 +64,8 @@ class Replayed(np.ndarray[Any, Any]):
             return value
         result = replayed(np.asarray(value))
         if ufunc is np.multiply and isinstance(inputs[1], np.ndarray):
-            result.factors = tuple(np.asarray(factor, dtype=result.dtype) for factor in plain)
+            a, b = (np.asarray(factor, dtype=result.dtype) for factor in plain)
+            result.factors = a, b
             result.flags.writeable = False  # its factors would no longer be its own
         return result
 
@@ -155,10 +156,10 @@ def unlike(operations: Mapping[str, Operation], sqrt: Callable[[Plain], Plain]) 
     for dtype in (np.float32, np.float64):
         for size in SIZES:
             x, y, z = rng.standard_normal((3, size)).astype(dtype)
+            ours = replayed(x), replayed(y), replayed(z)
             number = NUMBERS[size % len(NUMBERS)]
             with replaying(sqrt), np.errstate(all="ignore"):
                 for name, operation in OPERATIONS.items():
-                    ours = operation(*(replayed(array) for array in (x, y, z)), number)
-                    if differing(ours, operations[name](x, y, z, number)):
+                    if differing(operation(*ours, number), operations[name](x, y, z, number)):
                         found[name] = None
     return list(found)
