@@ -116,7 +116,6 @@ def test_a_trace_is_the_same_number_on_both_sides() -> None:
 
 MEANS = {
     "input": ("x", "input"),
-    "bounds": ("bound",),
     "lr": ("learning rate",),
     "eps": ("epsilon",),
     "betas": ("beta",),
@@ -133,8 +132,8 @@ MEANS = {
     "upper": ("nonlinearity",),
     "parameter": ("parameter", "size mismatch"),
     "probabilities": ("probabilities", "input"),
-    "bounds": ("low",),
-    "gain": ("std", "low"),
+    "bounds": ("bound",),
+    "gain": ("std",),
     "vector": ("parameter",),
     "int": ("not implemented for",),
     "too": ("total steps",),
