@@ -16,11 +16,12 @@ Level = Literal["quick", "standard"]
 
 DTYPES = ("float64", "float32")
 FAMILIES = (
-    *("rnn", "rnn_packed", "rnn_dropout", "rnn_unbatched", "rnn_cell"),
-    *("lstm", "lstm_packed", "lstm_dropout", "lstm_unbatched", "lstm_cell"),
-    *("gru", "gru_packed", "gru_dropout", "gru_unbatched", "gru_cell"),
-    *("linear", "activation", "loss", "initializer"),
-    *("optimizer", "optimizer_sparse", "optimizer_closure", "clip", "schedule", "training", "notebook"),
+    *("rnn", "rnn_packed", "rnn_dropout", "rnn_packed_dropout", "rnn_unbatched", "rnn_sequences", "rnn_cell"),
+    *("lstm", "lstm_packed", "lstm_dropout", "lstm_packed_dropout", "lstm_unbatched", "lstm_sequences", "lstm_cell"),
+    *("gru", "gru_packed", "gru_dropout", "gru_packed_dropout", "gru_unbatched", "gru_sequences", "gru_cell"),
+    "packing",
+    *("linear", "activation", "loss", "initializer", "initializer_values"),
+    *("optimizer", "optimizer_sparse", "optimizer_closure", "clip", "schedule", "training", "notebook", "error"),
 )
 
 
@@ -43,6 +44,10 @@ class Case(Mapping[str, Array]):
     printed: Mapping[str, Array] = field(default_factory=dict, repr=False)
     """figures in print that the trace must equal too, to half a unit of their last digit (``printed_digits``)"""
     printed_digits: int = 8
+    left_out: str | None = None
+    """why nothing can run it, if so: it is skipped, with this reason"""
+    signed_zeros: bool = False
+    """whether +0 and -0 differ: only in cases that are about the sign of zero"""
 
     def __getitem__(self, name: str) -> Array:
         try:
@@ -107,6 +112,7 @@ def cases_of(
     suite: str = "core",
     dtypes: tuple[str, ...] = DTYPES,
     printed: Mapping[str, Array] | None = None,
+    signed_zeros: bool = False,
 ) -> Iterator[Case]:
     """One case per dtype, with the same numbers up to rounding.
 
@@ -118,4 +124,7 @@ def cases_of(
         dtype = np.dtype(name)
         # what is printed was computed in float64: in a narrower dtype rounding alone is larger than a digit
         figures = printed if printed and name == "float64" else {}
-        yield Case(suite, family, description, config, cast(arrays, dtype), note, level, dtype, figures)
+        cast_arrays = cast(arrays, dtype)
+        yield Case(
+            suite, family, description, config, cast_arrays, note, level, dtype, figures, signed_zeros=signed_zeros
+        )

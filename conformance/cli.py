@@ -15,6 +15,7 @@ from tabulate import tabulate
 
 from conformance import cases, explain, kill, log, run
 from conformance.case import DTYPES, FAMILIES, Case, Level
+from conformance.cases.torch_suites import SUITES, TorchSuiteMissingError
 from conformance.divergences import by_id, catalogue
 from conformance.divergences.notebook import SIMPLE_RNN, SIMPLE_RNN_2
 from conformance.implementation import REFERENCE, ImplementationError, load
@@ -288,7 +289,7 @@ def _write(path: Path, text: str) -> None:
 def _select(level: Level, **filters: Sequence[str]) -> list[Case]:
     selected = cases.select(level=level, **filters)
     if not selected:
-        suites = sorted({case.suite for case in cases.all_cases()})
+        suites = [*sorted({case.suite for case in cases.all_cases()}), *SUITES]
         raise _Refused(f"no case matches; the suites are {', '.join(suites)}, and `conformance list` shows every case")
     return selected
 
@@ -302,7 +303,7 @@ def main() -> NoReturn:
     except click.Abort:
         click.echo("conformance: interrupted", err=True)
         sys.exit(130)
-    except (_Refused, ImplementationError, log.LogError) as error:
+    except (_Refused, ImplementationError, TorchSuiteMissingError, log.LogError) as error:
         _refuse(str(error))
     except BrokenProcessPool:
         _refuse("a worker process died: the implementation ended it, or memory ran out; nothing was written")

@@ -16,6 +16,7 @@ from conformance.diagnose import ordered
 from conformance.divergences import Divergence, applied, by_id
 from conformance.divergences.patching import functions_of, source
 from conformance.reach import executed
+from conformance.refusals import describe
 from conformance.trace import Trace
 
 
@@ -43,6 +44,10 @@ def worked(divergence: Divergence) -> Worked | None:
             wrong = _run(case)
         if isinstance(wrong, str) or isinstance(right, str):
             return Worked(case.id, failure=str(wrong))
+        if case.family == "error":
+            if wrong["refusal"] != right["refusal"]:
+                return Worked(case.id, failure=f"{describe(wrong)} in place of {describe(right)}")
+            continue
         for name in ordered(right):
             if name not in wrong or wrong[name].shape != right[name].shape:
                 shape = wrong[name].shape if name in wrong else "nothing"

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conformance.adapters import reference
+from conformance.adapters import reference, reference_calls
 from conformance.case import DTYPES, FAMILIES, Case
+from conformance.refusals import Outcome, outcome
 from conformance.trace import Trace, as_trace
 
 REFERENCE = "numpy"
@@ -44,12 +45,24 @@ class Implementation:
             NotImplementedError: the implementation leaves this case, or its family, out.
             Exception: whatever else the implementation raises.
         """
+        with redirect_stdout(sys.stderr):
+            return as_trace(self._function(case)(copy.deepcopy(case)))
+
+    def call(self, case: Case) -> Outcome:
+        """How the implementation's call of an ``error`` case ends: its function makes it and lets the exception out.
+
+        Raises:
+            NotImplementedError: it has no such function.
+        """
+        with redirect_stdout(sys.stderr):
+            return outcome(self._function(case), copy.deepcopy(case))
+
+    def _function(self, case: Case) -> Callable[[Case], Any]:
+        # it is given a copy: whatever it does to its case must not reach the judge or the next case
         function = self.functions.get(case.family)
         if function is None:
             raise NotImplementedError(f"no function named {case.family}")
-        with redirect_stdout(sys.stderr):
-            # a copy: whatever the function does to its case must not reach the judge or the next case
-            return as_trace(function(copy.deepcopy(case)))
+        return function
 
     def where(self, error: BaseException) -> str:
         """An exception in one line: class, message, and the line of the user's file that it came through last."""
@@ -68,7 +81,7 @@ def load(name: str) -> Implementation:
         ImplementationError: no such file, it cannot be imported, or it defines no function named after a family.
     """
     if name == REFERENCE:
-        functions = {family: getattr(reference, family) for family in FAMILIES}
+        functions = {family: getattr(reference, family) for family in FAMILIES} | {"error": reference_calls.call}
         return Implementation(REFERENCE, functions, complete=True)
     path = Path(name).resolve()
     if not path.is_file():

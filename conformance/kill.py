@@ -87,7 +87,7 @@ class Watch:
             trace, messages = run_reference(self.case)
         if isinstance(trace, str):
             return Kill(name, self.case.id, "exception", message=trace)
-        if wrong := _wrong(self.judge.checks(trace), trace, self.right):
+        if wrong := _wrong(self.judge, trace, self.right):
             worst = max(check.ratio if check.ratio is not None else np.inf for check in wrong)
             return Kill(name, self.case.id, "value", tuple(str(check.array) for check in wrong), float(worst))
         if messages - self.usual:
@@ -95,9 +95,13 @@ class Watch:
         return None
 
 
-def _wrong(checks: Iterator[Check], trace: Trace, right: Trace) -> list[Check]:
-    same = trace.keys() == right.keys() and all(np.array_equal(trace[n], right[n], equal_nan=True) for n in right)
-    return [] if same else [check for check in checks if check.verdict == "diverges"]
+def _wrong(judge: Judge, trace: Trace, right: Trace) -> list[Check]:
+    same = trace.keys() == right.keys() and all(
+        np.array_equal(trace[n], right[n], equal_nan=True)
+        and (not judge.case.signed_zeros or np.array_equal(np.signbit(trace[n]), np.signbit(right[n])))
+        for n in right
+    )
+    return [] if same else [check for check in judge.checks(trace) if check.verdict == "diverges"]
 
 
 def run_reference(case: Case) -> tuple[Trace | str, set[str]]:

@@ -105,6 +105,8 @@ class Matcher:
         """Whether two arrays differ by rounding only."""
         if value.size == 0:
             return True
+        if value.dtype.kind not in "fc":  # counts, and classes of exceptions
+            return bool(np.array_equal(actual, value))
         unit = self.precision.unit
         exact = self.trace(frozenset(), case)
         if candidate and exact is not None and name in exact and _size(value) > EXPLODES * _size(exact[name]) > 0:

@@ -21,6 +21,7 @@ from conformance.compare import Check, Judge
 from conformance.diagnose import Diagnosis, Search
 from conformance.implementation import Implementation, load
 from conformance.matching import Observation
+from conformance.refusals import outcome
 from conformance.tolerance import Precision, Simulation
 from conformance.trace import NotATraceError, Trace, as_trace
 
@@ -75,6 +76,11 @@ def sweep_all(numbers: Sequence[int], seed: int, dtype: str, implementation: str
 
 def judge(case: Case, implementation: Implementation) -> Judged:
     """Verdicts on one case."""
+    if case.left_out:
+        check = Judge(case, {}, getattr(reference, case.family), Precision.of(np.dtype(np.float64)))
+        return Judged([check.whole("skipped", case.left_out)], 0.0)
+    if case.family == "error":
+        return _judge_call(case, implementation)
     expected, torch_seconds = expectation(case)
     declared = implementation.precision
     # the coarser one: arithmetic in float64 does not make a float32 case finer
@@ -98,6 +104,28 @@ def judge(case: Case, implementation: Implementation) -> Judged:
     return Judged(checks, torch_seconds, actual if diverges else None)
 
 
+def _judge_call(case: Case, implementation: Implementation) -> Judged:
+    """The verdict on a call that may be wrong: the class of the exception is compared, both messages are kept."""
+    from conformance.adapters import pytorch_calls
+
+    started = time.perf_counter()
+    expected = outcome(pytorch_calls.call, case)
+    torch_seconds = time.perf_counter() - started
+    verdicts = Judge(case, expected.trace, reference.error, Precision.of(case.dtype))
+    try:
+        actual = implementation.call(case)
+    except NotImplementedError as reason:
+        return Judged([verdicts.whole("skipped", f"not implemented: {reason}")], torch_seconds)
+    except SystemExit as error:
+        return Judged([verdicts.whole("errored", implementation.where(error))], torch_seconds)
+    agrees = actual.agrees_with(expected)
+    if not agrees and isinstance(actual.error, NotImplementedError) and not implementation.complete:
+        message = " ".join(str(actual.error).split())
+        return Judged([verdicts.whole("skipped", f"not implemented: {message}")], torch_seconds)
+    check = verdicts.refusal(agrees, implementation.where(actual.error) if actual.error else "accepted", expected)
+    return Judged([check], torch_seconds, None if agrees else actual.trace)
+
+
 def diagnose_all(cases: Sequence[Case], judged: Sequence[Judged], precision: str | None) -> list[Diagnosis]:
     """What explains the divergences of each family that has any, in float64 where there are cases in it."""
     diverging = [(case, result) for case, result in zip(cases, judged, strict=True) if result.actual is not None]
@@ -107,7 +135,7 @@ def diagnose_all(cases: Sequence[Case], judged: Sequence[Judged], precision: str
         seen = [
             Seen(case, result.actual, [check.array for check in result.checks if check.verdict == "agrees"])
             for case, result in zip(cases, judged, strict=True)
-            if case.family == family and case.dtype == dtype
+            if case.family == family and case.dtype == dtype and not case.left_out
         ]
         found.append((family, seen, precision or str(dtype)))
     seconds = DIAGNOSIS_SECONDS / max(-(-len(found) // cores()), 1)

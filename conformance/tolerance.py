@@ -91,7 +91,7 @@ def simulate(case: Case, run: Callable[[Case], Trace], precision: Precision) -> 
     with Rounding(0.0, 0.0, np.random.default_rng(0), coherent=False) as exact:
         base = run(wide.with_arrays(noisy))
     scale = SCALE_FLOAT64 if precision.unit < 2.0**-30 and not exact.bfloat16 else 1.0
-    variances = {kind: {name: np.zeros(np.shape(value)) for name, value in base.items()} for kind in (False, True)}
+    spreads = {kind: {name: np.zeros(np.shape(value)) for name, value in base.items()} for kind in (False, True)}
     kinks = [np.zeros(argument.shape) for argument in exact.kinks]
     rng = np.random.default_rng(zlib.crc32(case.id.encode()))
     for coherent in (False, True):
@@ -100,18 +100,19 @@ def simulate(case: Case, run: Callable[[Case], Trace], precision: Precision) -> 
                 precision.unit * scale, precision.eta * scale, rng, coherent=coherent, tiny=precision.tiny * scale
             ) as rounding:
                 replicate = run(wide.with_arrays(noisy))
-            for name, total in variances[coherent].items():
-                total += _deviation(replicate[name], base[name]) ** 2 / REPLICATES
-            for total, argument, center in zip(kinks, rounding.kinks, exact.kinks, strict=True):
-                total += _deviation(argument, center) ** 2 / (2 * REPLICATES)
+            # roots of sums of squares, by hypot: squares of tiny deviations would underflow
+            for name, spread in spreads[coherent].items():
+                np.hypot(spread, _deviation(replicate[name], base[name]), out=spread)
+            for spread, argument, center in zip(kinks, rounding.kinks, exact.kinks, strict=True):
+                np.hypot(spread, _deviation(argument, center), out=spread)
     sigma = {
         name: np.maximum(
-            np.sqrt(np.maximum(variances[False][name], variances[True][name])) / scale,
+            np.maximum(spreads[False][name], spreads[True][name]) / np.sqrt(REPLICATES) / scale,
             floor_of(np.asarray(base[name]), precision),
         )
         for name in base
     }
-    kink_sigmas = [np.sqrt(total) / scale for total in kinks]
+    kink_sigmas = [spread / np.sqrt(2 * REPLICATES) / scale for spread in kinks]
     return Simulation(sigma, _inadmissible(base, sigma, exact.kinks, kink_sigmas), exact.bfloat16)
 
 
@@ -138,8 +139,14 @@ def has_power(sigma: Array, reference: Array, precision: Precision) -> bool:
     """Whether an agreement within this sigma is evidence; always in float32, which is not the place to find bugs."""
     if precision.unit > 2.0**-30:
         return True
-    size = norm(np.where(np.isfinite(reference), reference, 0))
-    return size == 0 or NORM_LIMIT * norm(sigma) <= POWER_LIMIT * size
+    return resolution(sigma, reference) <= POWER_LIMIT
+
+
+def resolution(sigma: Array, reference: Array) -> float:
+    """The relative error that rounding alone explains, over what is finite; 0 where all of that is 0."""
+    finite = np.isfinite(reference)
+    size = norm(np.where(finite, reference, 0))
+    return NORM_LIMIT * norm(np.where(finite, sigma, 0)) / size if size > 0 else 0.0
 
 
 def norm(array: Array) -> float:

@@ -23,7 +23,8 @@ def tanh(x: Array) -> Array:
 def tanh_backward(d_y: Array, y: Array) -> Array:
     """tanh'(x) = 1 - tanh(x)^2."""
     check_like("d_y", d_y, y.shape, y.dtype)
-    d_x: Array = d_y * (1 - y * y)
+    with np.errstate(invalid="ignore"):  # an infinite gradient times a slope of 0 is NaN, in torch too
+        d_x: Array = d_y * (1 - y * y)
     return d_x
 
 
@@ -50,7 +51,8 @@ def sigmoid(x: Array) -> Array:
 def sigmoid_backward(d_y: Array, y: Array) -> Array:
     """sigmoid'(x) = sigmoid(x) (1 - sigmoid(x))."""
     check_like("d_y", d_y, y.shape, y.dtype)
-    d_x: Array = d_y * (1 - y) * y
+    with np.errstate(invalid="ignore"):
+        d_x: Array = d_y * (1 - y) * y
     return d_x
 
 
@@ -75,8 +77,9 @@ def softmax_backward(d_y: Array, y: Array, dim: int = -1) -> Array:
     """d_x_i = y_i (d_y_i - sum_j d_y_j y_j) along axis ``dim``."""
     check_like("d_y", d_y, y.shape, y.dtype)
     dim = _check_dim(y, dim)
-    weighted = d_y * y
-    d_x: Array = weighted - y * weighted.sum(axis=dim, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        weighted = d_y * y
+        d_x: Array = weighted - y * weighted.sum(axis=dim, keepdims=True)
     return d_x
 
 
@@ -101,7 +104,8 @@ def log_softmax_backward(d_y: Array, y: Array, dim: int = -1) -> Array:
     """d_x_i = d_y_i - e^y_i sum_j d_y_j along axis ``dim``."""
     check_like("d_y", d_y, y.shape, y.dtype)
     dim = _check_dim(y, dim)
-    d_x: Array = d_y - np.exp(y) * d_y.sum(axis=dim, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        d_x: Array = d_y - np.exp(y) * d_y.sum(axis=dim, keepdims=True)
     return d_x
 
 
@@ -112,6 +116,8 @@ def _check_float(name: str, x: Array) -> None:
 
 
 def _check_dim(x: Array, dim: int) -> int:
+    if not isinstance(dim, int):
+        raise TypeError(f"dim must be an int, got {dim!r}")
     # torch counts a 0-dimensional array as having one axis
     ndim = max(x.ndim, 1)
     if not -ndim <= dim < ndim:

@@ -32,7 +32,7 @@ def total_norm(grads: Grads, norm_type: float = 2.0, error_if_nonfinite: bool = 
     for name, grad in grads.items():
         if grad is not None:
             check_array(f"gradient {name}", grad)
-    p = float(norm_type)
+    p = _number("norm_type", norm_type)
     if not present:
         return np.zeros((), dtype=np.float32)  # torch's default dtype
     total = _norm(np.stack([_norm(grad, p) for grad in present]), p)
@@ -55,7 +55,7 @@ def clip_grad_norm(
     where the norm was below it by less than that.
     """
     norm = total_norm(grads, norm_type, error_if_nonfinite)
-    coefficient = np.minimum(float(max_norm) / (norm + 1e-6), 1.0)
+    coefficient = np.minimum(_number("max_norm", max_norm) / (norm + 1e-6), 1.0)
     with np.errstate(invalid="ignore"):  # an infinite gradient becomes NaN, by 0 times infinity
         clipped = {
             name: None if grad is None else grad * coefficient.astype(grad.dtype) for name, grad in grads.items()
@@ -65,8 +65,15 @@ def clip_grad_norm(
 
 def clip_grad_value(grads: Grads, clip_value: float) -> dict[str, Array | None]:
     """Every element of every gradient brought between -clip_value and clip_value."""
-    limit = float(clip_value)
+    limit = _number("clip_value", clip_value)
     return {name: None if grad is None else np.minimum(np.maximum(grad, -limit), limit) for name, grad in grads.items()}
+
+
+def _number(name: str, value: float) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name} must be a number, got {value!r}") from None
 
 
 def _norm(x: Array, p: float) -> Array:

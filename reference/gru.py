@@ -55,8 +55,8 @@ class GRU(Network):
     """The arguments of ``torch.nn.GRU``, with its defaults and its refusals.
 
     Raises:
-        TypeError: ``input_size``, ``hidden_size`` or ``num_layers`` is not an int, or ``bias``,
-            ``batch_first`` or ``bidirectional`` is not a bool.
+        TypeError: ``input_size``, ``hidden_size`` or ``num_layers`` is not an int, ``bias`` or
+            ``batch_first`` is not a bool, or ``dropout`` is neither a number nor text.
         ValueError: a size or ``num_layers`` is not positive, or ``dropout`` is not a number in [0, 1].
     """
 
@@ -208,7 +208,7 @@ class GRUCell(Cell):
     """The arguments of ``torch.nn.GRUCell``.
 
     Raises:
-        TypeError: a size is not an int, or ``bias`` is not a bool.
+        TypeError: a size is not an int.
         RuntimeError: a negative size.
     """
 

@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 
 from reference.checks import Array, Shape
 from reference.linear import Linear
-from reference.rnn import RNN
+from reference.recurrent import Cell, Network
 
 _GAINS = {
     "linear": 1.0,
@@ -88,16 +88,16 @@ def kaiming_uniform_bound(shape: Shape, a: float = 0, mode: str = "fan_in", nonl
 
 
 def uniform(
-    shape: Shape, low: float = 0.0, high: float = 1.0, *, rng: np.random.Generator, dtype: DTypeLike = np.float64
+    shape: Shape, a: float = 0.0, b: float = 1.0, *, rng: np.random.Generator, dtype: DTypeLike = np.float64
 ) -> Array:
-    """Independent draws from [low, high).
+    """Independent draws from [a, b).
 
     Raises:
-        RuntimeError: ``low`` is above ``high``.
+        RuntimeError: ``a`` is above ``b``.
     """
-    if low > high:
-        raise RuntimeError(f"low must not be above high, got low={low} and high={high}")
-    return rng.uniform(low, high, shape).astype(dtype)
+    if a > b:
+        raise RuntimeError(f"a must not be above b, got a={a} and b={b}")
+    return rng.uniform(a, b, shape).astype(dtype)
 
 
 def normal(
@@ -158,13 +158,121 @@ def kaiming_normal(
     return normal(shape, 0.0, kaiming_normal_std(shape, a, mode, nonlinearity), rng=rng, dtype=dtype)
 
 
+def trunc_normal(
+    shape: Shape,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    *,
+    rng: np.random.Generator,
+    dtype: DTypeLike = np.float64,
+) -> Array:
+    """Independent draws from a Gaussian within [a, b]: what is refused is drawn again.
+
+    Where less than a third of the Gaussian lies within, that would be refused too often: the draws are then uniform,
+    and accepted with a probability in proportion to the Gaussian's density (torch draws in both ways too).
+
+    Raises:
+        RuntimeError: a negative ``std``, or ``a`` is above ``b``.
+    """
+    if std < 0 or a > b:
+        raise RuntimeError(f"std must not be negative and a not above b, got std={std}, a={a} and b={b}")
+    inside = (math.erf((b - mean) / (std * math.sqrt(2.0))) - math.erf((a - mean) / (std * math.sqrt(2.0)))) / 2
+    peak = (max(a, min(mean, b)) - mean) / std  # the density is largest where [a, b] is nearest to the mean
+    draws, refused = np.empty(shape), np.full(shape, True)
+    while refused.any():
+        count = np.count_nonzero(refused)
+        if inside > 0.3:
+            draws[refused] = rng.normal(mean, std, count)
+            refused = (draws < a) | (draws > b)
+        else:
+            draws[refused] = rng.uniform(a, b, count)
+            density = np.exp((peak**2 - ((draws[refused] - mean) / std) ** 2) / 2)
+            refused[refused] = rng.uniform(0, 1, count) > density
+    return draws.astype(dtype)
+
+
+def constant(shape: Shape, val: float, *, dtype: DTypeLike = np.float64) -> Array:
+    """``val`` everywhere."""
+    return np.full(shape, val, dtype=dtype)
+
+
+def zeros(shape: Shape, *, dtype: DTypeLike = np.float64) -> Array:
+    """0 everywhere."""
+    return constant(shape, 0.0, dtype=dtype)
+
+
+def ones(shape: Shape, *, dtype: DTypeLike = np.float64) -> Array:
+    """1 everywhere."""
+    return constant(shape, 1.0, dtype=dtype)
+
+
+def eye(shape: Shape, *, dtype: DTypeLike = np.float64) -> Array:
+    """1 on the main diagonal, 0 elsewhere: as a weight (out, in) it hands on as many inputs as there are outputs.
+
+    Raises:
+        ValueError: not 2 axes.
+    """
+    if len(shape) != 2:
+        raise ValueError(f"eye needs a shape of 2 axes, got {shape}")
+    return np.eye(*shape, dtype=dtype)
+
+
+def orthogonal(shape: Shape, gain: float = 1.0, *, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> Array:
+    """``gain`` times a matrix with orthonormal columns, or rows where these are fewer; uniform among all such matrices.
+
+    Axes behind the first are flattened into the columns. The matrix is Q of the QR factorization of a Gaussian one;
+    it is uniform (Haar) only if R has a positive diagonal (Mezzadri 2007, "How to generate random matrices from the
+    classical compact groups").
+
+    Raises:
+        ValueError: fewer than two axes.
+    """
+    if len(shape) < 2:
+        raise ValueError(f"orthogonal needs a shape of at least 2 axes, got {shape}")
+    if 0 in shape:
+        return np.empty(shape, dtype=dtype)
+    rows = shape[0]
+    columns = math.prod(shape) // rows
+    gaussian_matrix = normal((rows, columns), rng=rng, dtype=dtype)
+    if rows < columns:
+        q, r_diagonal = _householder(gaussian_matrix.T)
+        q = (q * np.sign(r_diagonal)).T
+    else:
+        q, r_diagonal = _householder(gaussian_matrix)
+        q = q * np.sign(r_diagonal)
+    return gain * q.reshape(shape)
+
+
+def _householder(a: Array) -> tuple[Array, Array]:
+    """Q, (m, n), and the diagonal of R, (n,), of A = QR for m >= n (Householder 1958), in any dtype.
+
+    The reflection I - 2 v v^T / (v^T v) maps column j, from the diagonal down, to a multiple of the unit vector.
+    NumPy's ``linalg.qr`` has no longdouble.
+    """
+    n = a.shape[1]
+    r, q, reflectors = a.copy(), np.zeros_like(a, order="C"), []
+    for j in range(n):
+        v = r[j:, j].copy()
+        v[0] += np.copysign(np.sqrt(v.dot(v)), v[0])  # away from 0: nothing cancels
+        r[j:, j:] -= v[:, None] * (v.dot(r[j:, j:]) * (2 / v.dot(v)))
+        reflectors.append(v)
+    diagonal = np.arange(n)
+    q[diagonal, diagonal] = 1
+    for j in reversed(diagonal):
+        v = reflectors[j]
+        q[j:, j:] -= v[:, None] * (v.dot(q[j:, j:]) * (2 / v.dot(v)))
+    return q, r[diagonal, diagonal]
+
+
 def rnn_bound(hidden_size: int) -> float:
-    """nn.RNN draws every parameter uniformly within +-1 / sqrt(hidden_size)."""
-    return 1.0 / math.sqrt(hidden_size)
+    """Recurrent layers draw every parameter uniformly within +-1 / sqrt(hidden_size)."""
+    return 1.0 / math.sqrt(hidden_size) if hidden_size > 0 else 0.0
 
 
-def rnn_bounds(model: RNN) -> dict[str, float]:
-    """The same bound for every parameter of nn.RNN."""
+def rnn_bounds(model: Network | Cell) -> dict[str, float]:
+    """The same bound for every parameter of nn.RNN, nn.LSTM, nn.GRU and of their cells, whatever it connects."""
     return {name: rnn_bound(model.hidden_size) for name in model.parameter_shapes}
 
 
@@ -178,8 +286,10 @@ def linear_bounds(model: Linear) -> dict[str, float]:
     }
 
 
-def rnn_parameters(model: RNN, *, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> dict[str, Array]:
-    """Parameters for ``reference.rnn`` as nn.RNN starts them."""
+def rnn_parameters(
+    model: Network | Cell, *, rng: np.random.Generator, dtype: DTypeLike = np.float64
+) -> dict[str, Array]:
+    """Parameters for ``reference.rnn``, ``lstm`` and ``gru`` as torch's layers and cells start them."""
     bounds = rnn_bounds(model)
     return {
         name: uniform(shape, -bounds[name], bounds[name], rng=rng, dtype=dtype)

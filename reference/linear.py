@@ -16,7 +16,7 @@ class Linear:
     """The arguments of ``torch.nn.Linear``. A size of 0 is allowed, as in torch.
 
     Raises:
-        TypeError: ``in_features`` or ``out_features`` is not an int, or ``bias`` is not a bool.
+        TypeError: ``in_features`` or ``out_features`` is not an int.
         RuntimeError: a negative size.
     """
 
@@ -29,7 +29,6 @@ class Linear:
             check_type(name, getattr(self, name), int)
             if getattr(self, name) < 0:
                 raise RuntimeError(f"{name} must not be negative, got {getattr(self, name)}")
-        check_type("bias", self.bias, bool)
 
     @cached_property
     def parameter_shapes(self) -> dict[str, Shape]:
@@ -55,9 +54,10 @@ def forward(model: Linear, params: Params, x: Array) -> tuple[Array, Cache]:
         raise RuntimeError(f"x must have shape (..., {model.in_features}), got {x.shape}")
     if x.dtype != dtype:
         raise RuntimeError(f"x must have dtype {dtype} like the parameters, got {x.dtype}")
-    y = x @ params["weight"].T
-    if model.bias:
-        y = y + params["bias"]
+    with np.errstate(invalid="ignore"):  # what is not finite spoils its row, silently as in torch
+        y = x @ params["weight"].T
+        if model.bias:
+            y = y + params["bias"]
     return y, Cache(x)
 
 
@@ -77,8 +77,9 @@ def backward(model: Linear, params: Params, cache: Cache, d_output: Array) -> di
     check_like("d_output", d_output, (*x.shape[:-1], model.out_features), x.dtype)
     n_rows = int(np.prod(x.shape[:-1]))
     d_rows, x_rows = d_output.reshape(n_rows, model.out_features), x.reshape(n_rows, model.in_features)
-    grads = {"weight": d_rows.T @ x_rows}
-    if model.bias:
-        grads["bias"] = np.ones_like(x, shape=(n_rows,)) @ d_rows
-    grads["input"] = d_output @ params["weight"]
+    with np.errstate(invalid="ignore"):
+        grads = {"weight": d_rows.T @ x_rows}
+        if model.bias:
+            grads["bias"] = np.ones_like(x, shape=(n_rows,)) @ d_rows
+        grads["input"] = d_output @ params["weight"]
     return grads

@@ -26,14 +26,18 @@ def mse_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
         ValueError: unknown reduction.
     """
     difference = _difference(input, target)
-    return _reduce(difference * difference, difference.size, reduction)
+    with np.errstate(over="ignore"):
+        squares = difference * difference
+    return _reduce(squares, difference.size, reduction)
 
 
 def mse_loss_backward(d_loss: Array, input: Array, target: Array, reduction: str = "mean") -> Array:
     """2 (input - target) d_loss, divided by the number of elements for ``mean``."""
     difference = _difference(input, target)
     d_element = _spread(d_loss, difference.shape, difference.size, reduction, difference)
-    return 2 * difference * d_element
+    with np.errstate(over="ignore", invalid="ignore"):
+        d_input: Array = 2 * difference * d_element
+    return d_input
 
 
 def cross_entropy(
@@ -57,7 +61,7 @@ def cross_entropy(
 
     Args:
         input: scores (C,), (N, C) or (N, C, d_1, ...).
-        target: class indices () , (N,) or (N, d_1, ...), int64, or uint8 in the first two shapes; or
+        target: class indices () or (1,), (N,) or (N, d_1, ...), int64, or uint8 in the first two shapes; or
             probabilities of the shape and dtype of ``input``.
         weight: (C,).
         ignore_index: a class index whose samples count neither in the sum nor in the mean.
@@ -66,7 +70,8 @@ def cross_entropy(
         TypeError: not an array.
         IndexError: ``input`` has no axes, or a class index outside [0, C) that is not ``ignore_index``.
         ValueError: batch sizes that differ, an unknown reduction.
-        RuntimeError: another wrong shape or dtype, or a label smoothing outside [0, 1].
+        RuntimeError: another wrong shape or dtype, a label smoothing above 1, or an ``ignore_index`` of 0 or more
+            beside probabilities.
     """
     log_p, q = _scores_and_targets(input, target, weight, ignore_index, label_smoothing)
     with np.errstate(over="ignore", invalid="ignore"):  # as in torch, 0 times a log probability of -inf is NaN
@@ -83,14 +88,18 @@ def cross_entropy_backward(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Array:
-    """(softmax(input)_nc sum_k q_nk - q_nc) d_loss_n, divided as in the forward pass for ``mean``."""
+    """(softmax(input)_nc sum_k q_nk - q_nc) d_loss_n, divided as in the forward pass for ``mean``.
+
+    Computed as the gradient of ``log_softmax``, given - q_nc d_loss_n with respect to its result: where something is
+    infinite the order of the operations decides what is NaN.
+    """
     log_p, q = _scores_and_targets(input, target, weight, ignore_index, label_smoothing)
     d_sample = _spread(d_loss, _sample_shape(input), q.divisor, reduction, log_p)
     d_sample = d_sample.reshape(log_p.shape[:1] + log_p.shape[2:])[:, None]
-    # selected, not multiplied by 0: where all samples are ignored the mean's factor is infinite
-    d_sample = np.where(q.skip.all(axis=1, keepdims=True), np.zeros_like(d_sample), d_sample)
     with np.errstate(invalid="ignore"):
-        d_input: Array = (np.exp(log_p) * q.weights.sum(axis=1, keepdims=True) - q.weights) * d_sample
+        # selected, not multiplied by 0: where all samples are ignored the mean's factor is infinite
+        d_log_p = np.where(q.skip, np.zeros_like(log_p), -q.weights * d_sample)
+        d_input: Array = d_log_p - np.exp(log_p) * d_log_p.sum(axis=1, keepdims=True)
     return d_input.reshape(input.shape)
 
 
@@ -102,10 +111,11 @@ def nll_loss(
     Arguments, reductions and errors are those of ``cross_entropy`` with class indices, which is ``nll_loss`` after
     ``log_softmax``; only that a 0-dimensional ``input`` raises ValueError.
     """
-    scores, chosen, divisor = _log_probabilities(input, target, weight, ignore_index)
+    log_p, q = _log_probabilities(input, target, weight, ignore_index)
     # selected, not multiplied by 0: a probability of 0, whose logarithm is -inf, belongs to its own class alone
-    losses = -np.where(chosen == 0, np.zeros_like(scores), chosen * np.where(chosen == 0, 0, scores)).sum(axis=1)
-    return _reduce(losses.reshape(_sample_shape(input)), divisor, reduction)
+    with np.errstate(invalid="ignore"):
+        losses = -(q.weights * np.where(q.skip, np.zeros_like(log_p), log_p)).sum(axis=1)
+    return _reduce(losses.reshape(_sample_shape(input)), q.divisor, reduction)
 
 
 def nll_loss_backward(
@@ -117,26 +127,24 @@ def nll_loss_backward(
     reduction: str = "mean",
 ) -> Array:
     """- weight_y d_loss_n at each sample's class y, 0 elsewhere, divided as in the forward pass for ``mean``."""
-    scores, chosen, divisor = _log_probabilities(input, target, weight, ignore_index)
-    d_sample = _spread(d_loss, _sample_shape(input), divisor, reduction, scores)
-    d_sample = d_sample.reshape(scores.shape[:1] + scores.shape[2:])[:, None]
+    log_p, q = _log_probabilities(input, target, weight, ignore_index)
+    d_sample = _spread(d_loss, _sample_shape(input), q.divisor, reduction, log_p)
+    d_sample = d_sample.reshape(log_p.shape[:1] + log_p.shape[2:])[:, None]
     with np.errstate(invalid="ignore"):
-        d_input: Array = np.where(chosen == 0, np.zeros_like(scores), -chosen * d_sample)
+        d_input: Array = np.where(q.skip, np.zeros_like(log_p), -q.weights * d_sample)
     return d_input.reshape(input.shape)
 
 
-def _log_probabilities(
-    input: Array, target: Array, weight: Array | None, ignore_index: int
-) -> tuple[Array, Array, float | Array]:
-    """The input as (N, C, ...), the weight of each sample's class there and 0 elsewhere, and the mean's divisor."""
+def _log_probabilities(input: Array, target: Array, weight: Array | None, ignore_index: int) -> tuple[Array, _Targets]:
+    """The input as (N, C, ...), and the target's q without smoothing."""
     check_array("input", input)
     check_array("target", target)
     if input.ndim == 0:
         raise ValueError("input must have a class axis, got a 0-dimensional array")
     if target.dtype not in CLASS_INDEX_DTYPES:
-        raise RuntimeError(f"class indices must be int64 (or uint8 for one index a sample), got {target.dtype}")
+        raise RuntimeError(f"target must hold class indices in int64 (or uint8 for one a sample), got {target.dtype}")
     _, q = _scores_and_targets(input, target, weight, ignore_index, 0.0)
-    return (input[None] if input.ndim == 1 else input), q.weights, q.divisor
+    return (input[None] if input.ndim == 1 else input), q
 
 
 class _Targets(NamedTuple):
@@ -156,8 +164,15 @@ def _scores_and_targets(
     check_array("target", target)
     if input.dtype not in FLOATS:
         raise NotImplementedError(f"cross_entropy is not implemented for {input.dtype}: a float dtype is expected")
-    if not 0 <= label_smoothing <= 1:
+    if label_smoothing > 1:
         raise RuntimeError(f"label_smoothing must be between 0 and 1, got {label_smoothing}")
+    if not label_smoothing > 0:  # torch takes what is below 0, and NaN, for no smoothing
+        label_smoothing = 0.0
+    if target.shape == input.shape:
+        if target.dtype != input.dtype:
+            raise RuntimeError(f"class probabilities must have dtype {input.dtype} like input, got {target.dtype}")
+        if ignore_index >= 0:
+            raise RuntimeError(f"ignore_index is for class indices, not for probabilities: got {ignore_index}")
     if input.ndim == 0:
         raise IndexError("input must have a class axis, got a 0-dimensional array")
     scores = input[None] if input.ndim == 1 else input
@@ -170,12 +185,12 @@ def _scores_and_targets(
         class_weight = weight.reshape(per_class)
 
     if target.shape == input.shape:
-        if target.dtype != input.dtype:
-            raise RuntimeError(f"class probabilities must have dtype {input.dtype} like input, got {target.dtype}")
         p = target[None] if input.ndim == 1 else target
         q = class_weight * ((1 - label_smoothing) * p + label_smoothing / max(n_classes, 1))
         targets = _Targets(q, np.zeros_like(q, dtype=bool), scores.size // max(n_classes, 1))
     else:
+        if label_smoothing > 0 and input.ndim == 1 == target.ndim:
+            raise RuntimeError(f"with label_smoothing target must have shape () for this input, got {target.shape}")
         indices = _class_indices(input, target, n_classes, ignore_index)
         ignored = (indices == ignore_index)[:, None]
         one_hot = indices[:, None] == np.arange(n_classes).reshape(per_class)
@@ -194,15 +209,15 @@ def _scores_and_targets(
 
 
 def _class_indices(input: Array, target: Array, n_classes: int, ignore_index: int) -> Array:
-    if target.shape != _sample_shape(input):
+    if target.shape != _sample_shape(input) and (input.ndim > 1 or target.shape != (1,)):
         if input.ndim == 1 == target.ndim or (input.ndim > 1 and target.shape[:1] != input.shape[:1]):
-            raise ValueError(f"expected a target of shape {_sample_shape(input)} for this batch, got {target.shape}")
+            raise ValueError(f"target must have shape {_sample_shape(input)} for this input, got {target.shape}")
         raise RuntimeError(
             f"target must have shape {_sample_shape(input)} (class indices) or {input.shape} (probabilities), "
             f"got {target.shape}"
         )
     if target.dtype not in CLASS_INDEX_DTYPES or (target.dtype == np.uint8 and input.ndim > 2):
-        raise RuntimeError(f"class indices must be int64 (or uint8 for one index a sample), got {target.dtype}")
+        raise RuntimeError(f"target must hold class indices in int64 (or uint8 for one a sample), got {target.dtype}")
     indices = target.reshape(1) if input.ndim == 1 else target
     wrong = (indices != ignore_index) & ((indices < 0) | (indices >= n_classes))
     if wrong.any():
@@ -219,7 +234,9 @@ def _difference(input: Array, target: Array) -> Array:
     if input.dtype not in FLOATS:
         raise NotImplementedError(f"mse_loss is not implemented for {input.dtype}: a float dtype is expected")
     check_like("target", target, input.shape, input.dtype)
-    return input - target
+    with np.errstate(over="ignore", invalid="ignore"):  # between equal infinities it is NaN, in torch too
+        difference: Array = input - target
+    return difference
 
 
 def _reduce(losses: Array, divisor: float | Array, reduction: str) -> Array:

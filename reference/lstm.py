@@ -56,8 +56,8 @@ class LSTM(Network):
     """The arguments of ``torch.nn.LSTM``, with its defaults and its refusals.
 
     Raises:
-        TypeError: ``input_size``, ``hidden_size``, ``num_layers`` or ``proj_size`` is not an int, or ``bias``,
-            ``batch_first`` or ``bidirectional`` is not a bool.
+        TypeError: ``input_size``, ``hidden_size``, ``num_layers`` or ``proj_size`` is not an int, ``bias`` or
+            ``batch_first`` is not a bool, or ``dropout`` is neither a number nor text.
         ValueError: a size or ``num_layers`` is not positive, ``dropout`` is not a number in [0, 1], or ``proj_size``
             is negative or not smaller than ``hidden_size``.
     """
@@ -277,7 +277,7 @@ class LSTMCell(Cell):
     """The arguments of ``torch.nn.LSTMCell``.
 
     Raises:
-        TypeError: a size is not an int, or ``bias`` is not a bool.
+        TypeError: a size is not an int.
         RuntimeError: a negative size.
     """
 

@@ -17,12 +17,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import Field
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple, TypeAlias
+from numbers import Real
+from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
 
 import numpy as np
 
 from reference.checks import FLOATS, Array, Params, Shape, check_array, check_like, check_params, check_type
+from reference.packing import check_lengths
 
 
 class Network:
@@ -30,6 +33,7 @@ class Network:
 
     gates: ClassVar[int] = 1
     """how many blocks of ``hidden_size`` rows weights and biases have"""
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     input_size: int
     hidden_size: int
@@ -39,11 +43,19 @@ class Network:
     dropout: float
     bidirectional: bool
 
+    def __new__(cls, *_: object, **arguments: object) -> Self:
+        # torch refuses it by name, whatever it is, so that nobody takes it for a misspelling
+        if "proj_size" in arguments and "proj_size" not in cls.__dataclass_fields__:
+            raise ValueError(f"proj_size is an argument of LSTM, not of {cls.__name__}: got {arguments['proj_size']!r}")
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
         self.check_own()
-        if type(self.dropout) not in (int, float) or not 0 <= self.dropout <= 1:
+        if not isinstance(self.dropout, Real | str):
+            raise TypeError(f"dropout should be a number in range [0, 1], got {self.dropout!r}")
+        if not isinstance(self.dropout, Real) or isinstance(self.dropout, bool) or not 0 <= self.dropout <= 1:
             raise ValueError(f"dropout should be a number in range [0, 1], got {self.dropout!r}")
-        for name in ("bias", "batch_first", "bidirectional"):
+        for name in ("bias", "batch_first"):  # torch does not look at bidirectional, whose truth is what counts
             check_type(name, getattr(self, name), bool)
         for name in ("input_size", "hidden_size", "num_layers"):
             check_type(name, getattr(self, name), int)
@@ -164,7 +176,7 @@ def forward(
     x = time_major(model, x)
     steps, batch, _ = x.shape
     if steps == 0:
-        raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
+        raise RuntimeError(f"Expected sequence length to be larger than 0 in RNN, got x of shape {input_shape}")
     starts = _states(model, initial, batch, batched, x)
     masks = () if dropout_masks is None else _masks(model, dropout_masks, input_shape, dtype)
     padding = None
@@ -287,22 +299,9 @@ def at_the_ends(d_h: Array, d_last: Sequence[Array], padding: Padding) -> tuple[
 
 
 def _padding(lengths: Array, input_shape: Shape, steps: int, batch: int, enforce_sorted: bool) -> Padding:
-    check_array("lengths", lengths)
-    check_type("enforce_sorted", enforce_sorted, bool)
     if len(input_shape) != 3:
         raise RuntimeError(f"lengths belong to a batch: x must be 3-D, got {len(input_shape)}-D")
-    if batch == 0:
-        raise RuntimeError("Cannot pack an empty batch")
-    if lengths.ndim != 1 or len(lengths) != batch:
-        raise RuntimeError(f"lengths must have shape ({batch},), got {lengths.shape}")
-    if lengths.dtype.kind not in "iu":
-        raise RuntimeError(f"lengths must be integers, got {lengths.dtype}")
-    if np.any(lengths <= 0) or np.any(lengths > steps):
-        raise RuntimeError(
-            f"lengths must be greater than 0 and at most {steps}, the steps of x, got {lengths.tolist()}"
-        )
-    if enforce_sorted and np.any(lengths[1:] > lengths[:-1]):
-        raise RuntimeError(f"lengths must decrease, got {lengths.tolist()}; pass enforce_sorted=False for any order")
+    lengths = check_lengths(lengths, steps, batch, enforce_sorted)
     step, sequence = np.arange(steps)[:, None], np.arange(batch)
     beyond = step >= lengths
     from_the_end = np.where(beyond, step, lengths - 1 - step)
@@ -391,7 +390,6 @@ class Cell:
             check_type(name, getattr(self, name), int)
             if getattr(self, name) < 0:
                 raise RuntimeError(f"{name} must not be negative, got {getattr(self, name)}")
-        check_type("bias", self.bias, bool)
 
     @cached_property
     def parameter_shapes(self) -> dict[str, Shape]:

@@ -83,8 +83,8 @@ class RNN(Network):
     """The arguments of ``torch.nn.RNN``, with its defaults and its refusals.
 
     Raises:
-        TypeError: ``input_size``, ``hidden_size`` or ``num_layers`` is not an int, or ``bias``,
-            ``batch_first`` or ``bidirectional`` is not a bool.
+        TypeError: ``input_size``, ``hidden_size`` or ``num_layers`` is not an int, ``bias`` or
+            ``batch_first`` is not a bool, or ``dropout`` is neither a number nor text.
         ValueError: a size or ``num_layers`` is not positive, ``nonlinearity`` is neither ``"tanh"``
             nor ``"relu"``, or ``dropout`` is not a number in [0, 1].
     """
@@ -243,7 +243,7 @@ class RNNCell(Cell):
     """The arguments of ``torch.nn.RNNCell``; like there, an unknown nonlinearity is refused when the cell runs.
 
     Raises:
-        TypeError: a size is not an int, or ``bias`` is not a bool.
+        TypeError: a size is not an int.
         RuntimeError: a negative size.
     """
 

@@ -32,6 +32,10 @@ class LambdaLR(Schedule):
 
     lr_lambda: Callable[[int], float]
 
+    def __post_init__(self) -> None:
+        if not callable(self.lr_lambda):
+            raise TypeError(f"lr_lambda should be a function, but got {type(self.lr_lambda).__name__}")
+
     def rate(self, lr: float, t: int) -> float:
         return lr * self.lr_lambda(t)
 
@@ -109,9 +113,9 @@ class LinearLR(Factor):
 
     def __post_init__(self) -> None:
         if self.start_factor > 1.0 or self.start_factor <= 0:
-            raise ValueError(f"Starting multiplicative factor expected to be in (0, 1], got {self.start_factor}")
+            raise ValueError(f"start_factor expected to be in (0, 1], got {self.start_factor}")
         if self.end_factor > 1.0 or self.end_factor < 0:
-            raise ValueError(f"Ending multiplicative factor expected to be in [0, 1], got {self.end_factor}")
+            raise ValueError(f"end_factor expected to be in [0, 1], got {self.end_factor}")
 
     def factor_at(self, t: int) -> float:
         progress = min(t, self.total_iters) / self.total_iters

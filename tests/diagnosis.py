@@ -97,7 +97,14 @@ def _sets(names: Sequence[str], size: int, rng: np.random.Generator) -> Iterator
 @click.option("--seed", default=0, show_default=True)
 def main(families: Sequence[str], pairs: int, triples: int, seed: int) -> None:
     """Print how many of the divergences are named."""
-    rows, missed = [], []
+    rows: list[list[int | str]] = []
+    missed: list[str] = []
+
+    def add(label: list[str], outcomes: Sequence[Outcome]) -> None:
+        rows.append([*label, *_summary(outcomes)])
+        missed.extend(outcome.text for outcome in outcomes if outcome.text)
+        click.echo(" ".join(map(str, rows[-1])), err=True)  # it takes an hour: something to look at meanwhile
+
     chosen = families or tuple(name for name in FAMILIES if name != "training")
     with ProcessPoolExecutor(2) as pool:
         reaching = dict(zip(chosen, pool.map(_reaching, chosen), strict=True))
@@ -108,8 +115,7 @@ def main(families: Sequence[str], pairs: int, triples: int, seed: int) -> None:
                 continue
             jobs: list[Job] = [(family, (name,), dtype, given) for name in reaching[family]]
             outcomes = list(pool.map(try_out, *zip(*jobs, strict=True)))
-            rows.append(["single", family, dtype, given.__name__, *_summary(outcomes)])
-            missed += [outcome.text for outcome in outcomes if outcome.text]
+            add(["single", family, dtype, given.__name__], outcomes)
         for size, count in ((2, pairs), (3, triples)):
             for dtype, given in (("float64", everything), ("float64", output_and_weights), ("float32", everything)):
                 usable = [family for family in chosen if len(reaching[family]) > 10]
@@ -119,13 +125,13 @@ def main(families: Sequence[str], pairs: int, triples: int, seed: int) -> None:
                 outcomes = []
                 for family in usable:
                     share = -(-count // len(usable))
-                    drawn = itertools.islice(_sets(reaching[family], size, rng), 4 * share)
-                    jobs = [(family, names, dtype, given) for names in drawn]
-                    results = [r for r in pool.map(try_out, *zip(*jobs, strict=True)) if r.kind != "conflict"]
-                    shown = [r for r in results if r.kind not in ("masked", "unseen")][:share]
-                    outcomes += shown + [r for r in results if r.kind in ("masked", "unseen")]
-                rows.append([f"{size} at a time", ", ".join(usable), dtype, given.__name__, *_summary(outcomes)])
-                missed += [outcome.text for outcome in outcomes if outcome.text]
+                    drawn, shown = _sets(reaching[family], size, rng), 0
+                    while shown < share:
+                        jobs = [(family, names, dtype, given) for names in itertools.islice(drawn, share - shown)]
+                        results = [r for r in pool.map(try_out, *zip(*jobs, strict=True)) if r.kind != "conflict"]
+                        shown += sum(result.kind not in ("masked", "unseen") for result in results)
+                        outcomes += results
+                add([f"{size} at a time", ", ".join(usable), dtype, given.__name__], outcomes)
     unknown_rows = [
         [mistake.id, _text(found), "complete" if found.complete else "partial" if found.sets else "no known divergence"]
         for family, mistakes in unknown.BY_FAMILY.items()

@@ -1,4 +1,4 @@
-"""torch as an implementation: the expectation. The only module that imports torch.
+"""torch as an implementation: the expectation. Beside it only other modules ``pytorch_*`` import torch.
 
 Everything is computed by torch's own modules, functions and optimizers, gradients by autograd. ``foreach`` and
 ``fused`` are ways of executing an optimizer, not arguments of its algorithm: neither is used.
@@ -13,10 +13,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import (
+    pack_padded_sequence,
+    pack_sequence,
+    pad_packed_sequence,
+    pad_sequence,
+    unpack_sequence,
+)
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from conformance.adapters import pytorch_calls
 from conformance.case import Array, Case
+from conformance.refusals import outcome
 from conformance.trace import Trace
 
 Tensors = Mapping[str, torch.Tensor]
@@ -36,7 +44,11 @@ def rnn(case: Case) -> Trace:
     return _network(case, torch.nn.RNN)
 
 
-rnn_packed = rnn_dropout = rnn_unbatched = rnn
+rnn_packed = rnn_dropout = rnn_packed_dropout = rnn_unbatched = rnn
+
+
+def rnn_sequences(case: Case) -> Trace:
+    return _sequences(case, torch.nn.RNN)
 
 
 def _network(case: Case, kind: Callable[..., torch.nn.Module]) -> Trace:
@@ -65,6 +77,37 @@ def _network(case: Case, kind: Callable[..., torch.nn.Module]) -> Trace:
     return {name: _array(value) for name, value in outputs.items()} | grads
 
 
+def _sequences(case: Case, kind: Callable[..., torch.nn.Module]) -> Trace:
+    """A network over a list of sequences: packed, run, and padded to the length that the case asks for."""
+    config = dict(case.config)
+    enforce_sorted = config.pop("enforce_sorted")
+    padding = {name: config.pop(name) for name in ("padding_value", "total_length")}
+    model = kind(**config, dtype=_dtype(case))
+    model.load_state_dict(_tensors(case, model.state_dict()))
+    sequences = {f"sequence{key}": _leaf(value) for key, value in case.params("sequence").items()}
+    initial = {name: _leaf(case[name]) for name in ("h_0", "c_0") if name in case}
+    packed = pack_sequence(list(sequences.values()), enforce_sorted)
+    output, final = model(packed, *(initial.values() if len(initial) == 1 else [tuple(initial.values())]))
+    output, _ = pad_packed_sequence(output, config["batch_first"], **padding)
+    outputs = {"output": output}
+    outputs |= {"h_n": final} if isinstance(final, torch.Tensor) else {"h_n": final[0], "c_n": final[1]}
+    grads = _grads(case, outputs, sequences | initial | dict(model.named_parameters()))
+    return {name: _array(value) for name, value in outputs.items()} | grads
+
+
+def packing(case: Case) -> Trace:
+    config, sequences = case.config, [torch.from_numpy(value) for value in case.params("sequence").values()]
+    packed = pack_sequence(sequences, config["enforce_sorted"])
+    output, lengths = pad_packed_sequence(
+        packed, config["batch_first"], config["padding_value"], config["total_length"]
+    )
+    padded = pad_sequence(sequences, config["batch_first"], config["padding_value"], config["padding_side"])
+    fields = {name: value for name, value in packed._asdict().items() if value is not None}
+    trace = {"padded": padded, **fields, "output": output, "lengths": lengths}
+    trace |= {f"unpacked{k}": value for k, value in enumerate(unpack_sequence(packed))}
+    return {name: _array(value) for name, value in trace.items()}
+
+
 class _Draws(TorchDispatchMode):
     """Where a network in training draws which states to keep, it draws what the case's masks keep.
 
@@ -76,7 +119,11 @@ class _Draws(TorchDispatchMode):
         masks = case.get("dropout_masks", np.empty(0))
         if masks.size and case.config["batch_first"]:
             masks = masks.swapaxes(1, 2)
-        self.kept = iter([torch.from_numpy(mask != 0) for mask in masks])
+        kept = [torch.from_numpy(mask != 0) for mask in masks]
+        if masks.size and "lengths" in case:  # torch draws for the packed steps only
+            lengths, enforce_sorted = torch.from_numpy(case["lengths"]), case.config["enforce_sorted"]
+            kept = [pack_padded_sequence(mask, lengths, enforce_sorted=enforce_sorted).data for mask in kept]
+        self.kept = iter(kept)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.ops.aten.bernoulli_.float:
@@ -88,14 +135,22 @@ def lstm(case: Case) -> Trace:
     return _network(case, torch.nn.LSTM)
 
 
-lstm_packed = lstm_dropout = lstm_unbatched = lstm
+lstm_packed = lstm_dropout = lstm_packed_dropout = lstm_unbatched = lstm
+
+
+def lstm_sequences(case: Case) -> Trace:
+    return _sequences(case, torch.nn.LSTM)
 
 
 def gru(case: Case) -> Trace:
     return _network(case, torch.nn.GRU)
 
 
-gru_packed = gru_dropout = gru_unbatched = gru
+gru_packed = gru_dropout = gru_packed_dropout = gru_unbatched = gru
+
+
+def gru_sequences(case: Case) -> Trace:
+    return _sequences(case, torch.nn.GRU)
 
 
 def rnn_cell(case: Case) -> Trace:
@@ -174,6 +229,8 @@ def initializer(case: Case) -> Trace:
         return trace | {"bound": _factor(drawn, _draw_unit("uniform_", shape, case))}
     if name == "linear_default":
         return trace | _linear_bounds(shape, case)
+    if name.endswith("_default"):
+        return trace | _recurrent_bounds(name.removesuffix("_default"), config, case)
     if name in ("XavierInitializer", "HeInitializer"):
         config = {"nonlinearity": "relu"} if name == "HeInitializer" else {}
         function = torch.nn.init.kaiming_normal_ if name == "HeInitializer" else torch.nn.init.xavier_normal_
@@ -185,9 +242,35 @@ def initializer(case: Case) -> Trace:
         return trace | {"std": _factor(drawn, _draw_unit("normal_", shape, case))}
     function = getattr(torch.nn.init, f"{name}_")
     drawn = _draw(lambda: function(torch.empty(shape, dtype=_dtype(case)), **config))
+    if name in ("uniform", "normal"):
+        intercept, slope = _line(_draw_unit(f"{name}_", shape, case), drawn)
+        if name == "normal":
+            return trace | {"mean": intercept, "std": slope}
+        return trace | {"low": intercept - slope, "high": intercept + slope}
     if name.endswith("uniform"):
         return trace | {"bound": _factor(drawn, _draw_unit("uniform_", shape, case))}
     return trace | {"std": _factor(drawn, _draw_unit("normal_", shape, case))}
+
+
+def initializer_values(case: Case) -> Trace:
+    config = dict(case.config)
+    name, shape = config.pop("function"), tuple(config.pop("shape"))
+    with _Gaussian(case):
+        values = getattr(torch.nn.init, f"{name}_")(torch.empty(shape, dtype=_dtype(case)), **config)
+    return {"output": _array(values)}
+
+
+class _Gaussian(TorchDispatchMode):
+    """Where torch draws from the standard normal distribution, it draws what the case gives."""
+
+    def __init__(self, case: Case) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.case = case
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten.normal_.default:
+            return args[0].copy_(torch.from_numpy(self.case["draws"]))
+        return func(*args, **(kwargs or {}))
 
 
 def optimizer(case: Case) -> Trace:
@@ -375,6 +458,10 @@ def notebook(case: Case) -> Trace:
     return trace
 
 
+def error(case: Case) -> Trace:
+    return outcome(pytorch_calls.call, case).trace
+
+
 _ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "Tanh": torch.tanh,
     "ReLU": torch.relu,
@@ -475,6 +562,39 @@ def _linear_bounds(shape: tuple[int, ...], case: Case) -> Trace:
         unit = torch.nn.init.uniform_(torch.empty_like(parameter), -1.0, 1.0)
         bounds[f"bound.{key}"] = _factor(parameter.detach(), unit)
     return bounds
+
+
+_KINDS: dict[str, tuple[Callable[..., torch.nn.Module], int]] = {
+    "lstm": (torch.nn.LSTM, 4),
+    "gru": (torch.nn.GRU, 3),
+    "rnn_cell": (torch.nn.RNNCell, 1),
+    "lstm_cell": (torch.nn.LSTMCell, 4),
+    "gru_cell": (torch.nn.GRUCell, 3),
+}
+"""recurrent modules, and how many blocks of rows their parameters have"""
+
+
+def _recurrent_bounds(name: str, config: Mapping[str, Any], case: Case) -> Trace:
+    """The bound of every parameter, in each gate's block of rows."""
+    kind, gates = _KINDS[name]
+    torch.manual_seed(_SEED)
+    module = kind(**config, dtype=_dtype(case))
+    torch.manual_seed(_SEED)
+    bounds: Trace = {}
+    for key, parameter in module.named_parameters():
+        unit = torch.nn.init.uniform_(torch.empty_like(parameter), -1.0, 1.0)
+        blocks = 1 if key.startswith("weight_hr") else gates
+        pairs = zip(parameter.detach().chunk(blocks), unit.chunk(blocks), strict=True)
+        bounds[f"bound.{key}"] = np.stack([_factor(drawn, of_unit) for drawn, of_unit in pairs])
+    return bounds
+
+
+def _line(unit: torch.Tensor, drawn: torch.Tensor) -> tuple[Array, Array]:
+    """What was added to unit draws, and what they were multiplied by, from the two that are farthest apart."""
+    ends = torch.stack([unit.argmin(), unit.argmax()])
+    x, y = unit.flatten()[ends], drawn.flatten()[ends]
+    slope = (y[1] - y[0]) / (x[1] - x[0])
+    return _array(y[0] - slope * x[0]), _array(slope)
 
 
 def _draw(initialize: Callable[[], torch.Tensor]) -> torch.Tensor:

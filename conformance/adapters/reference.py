@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from conformance.adapters import reference_calls
 from conformance.case import Array, Case
+from conformance.refusals import outcome
 from conformance.trace import Trace
 from reference import activations, initializers, losses, optim, schedules
 from reference import clip as clipping
@@ -16,6 +18,7 @@ from reference import gru as gated_recurrent_unit
 from reference import linear as linear_layer
 from reference import lstm as long_short_term_memory
 from reference import notebook as classes
+from reference import packing as packing_functions
 from reference import rnn as elman
 from reference.recurrent import Cell, Network
 
@@ -24,7 +27,11 @@ def rnn(case: Case) -> Trace:
     return _network(case, elman, elman.RNN)
 
 
-rnn_packed = rnn_dropout = rnn_unbatched = rnn
+rnn_packed = rnn_dropout = rnn_packed_dropout = rnn_unbatched = rnn
+
+
+def rnn_sequences(case: Case) -> Trace:
+    return _sequences(case, elman, elman.RNN)
 
 
 def _network(case: Case, module: Any, kind: Callable[..., Network]) -> Trace:
@@ -45,18 +52,69 @@ def _network(case: Case, module: Any, kind: Callable[..., Network]) -> Trace:
     return trace | {f"grad.{name}": grads[name] for name in wanted}
 
 
+def _sequences(case: Case, module: Any, kind: Callable[..., Network]) -> Trace:
+    """A network over a list of sequences: packed, run, and padded to the length that the case asks for."""
+    config = dict(case.config)
+    enforce_sorted = config.pop("enforce_sorted")
+    padding = {name: config.pop(name) for name in ("padding_value", "total_length")}
+    model, first = kind(**config), config["batch_first"]
+    params = {name: case[name] for name in model.parameter_shapes}
+    states = ["h", "c"][: len(model.state_sizes)]
+    initial = [case.get(f"{name}_0") for name in states]
+    x, lengths = packing_functions.pad_packed_sequence(
+        packing_functions.pack_sequence(_given_sequences(case), enforce_sorted), first
+    )
+    output, *final, cache = module.forward(model, params, x, *initial, lengths=lengths, enforce_sorted=False)
+    packed = packing_functions.pack_padded_sequence(output, lengths, first, enforce_sorted=False)
+    padded, _ = packing_functions.pad_packed_sequence(packed, first, **padding)
+
+    packed = packing_functions.pack_padded_sequence(case["d_output"], lengths, first, enforce_sorted=False)
+    d_output, _ = packing_functions.pad_packed_sequence(packed, first)
+    grads = module.backward(model, params, cache, d_output, *(case[f"d_{name}_n"] for name in states))
+    trace = {"output": padded} | {f"{name}_n": value for name, value in zip(states, final, strict=True)}
+    d_sequences = packing_functions.unpad_sequence(grads["input"], lengths, first)
+    trace |= {f"grad.sequence{k}": value for k, value in enumerate(d_sequences)}
+    return trace | {f"grad.{name}": grads[name] for name in (*(f"{name}_0" for name in states), *params)}
+
+
+def _given_sequences(case: Case) -> list[Array]:
+    return list(case.params("sequence").values())
+
+
+def packing(case: Case) -> Trace:
+    config, sequences = case.config, _given_sequences(case)
+    first, value = config["batch_first"], config["padding_value"]
+    packed = packing_functions.pack_sequence(sequences, config["enforce_sorted"])
+    output, lengths = packing_functions.pad_packed_sequence(packed, first, value, config["total_length"])
+    trace = {
+        "padded": packing_functions.pad_sequence(sequences, first, value, config["padding_side"]),
+        **{name: value for name, value in packed._asdict().items() if value is not None},
+        "output": output,
+        "lengths": lengths,
+    }
+    return trace | {f"unpacked{k}": value for k, value in enumerate(packing_functions.unpack_sequence(packed))}
+
+
 def lstm(case: Case) -> Trace:
     return _network(case, long_short_term_memory, long_short_term_memory.LSTM)
 
 
-lstm_packed = lstm_dropout = lstm_unbatched = lstm
+lstm_packed = lstm_dropout = lstm_packed_dropout = lstm_unbatched = lstm
+
+
+def lstm_sequences(case: Case) -> Trace:
+    return _sequences(case, long_short_term_memory, long_short_term_memory.LSTM)
 
 
 def gru(case: Case) -> Trace:
     return _network(case, gated_recurrent_unit, gated_recurrent_unit.GRU)
 
 
-gru_packed = gru_dropout = gru_unbatched = gru
+gru_packed = gru_dropout = gru_packed_dropout = gru_unbatched = gru
+
+
+def gru_sequences(case: Case) -> Trace:
+    return _sequences(case, gated_recurrent_unit, gated_recurrent_unit.GRU)
 
 
 def rnn_cell(case: Case) -> Trace:
@@ -132,6 +190,11 @@ def initializer(case: Case) -> Trace:
     if name == "rnn_default":
         bounds = initializers.rnn_bounds(elman.RNN(**config))
         return trace | {"bound": _number(bounds["weight_ih_l0"], case)}
+    if name.endswith("_default") and name != "linear_default":
+        model = _MODELS[name.removesuffix("_default")](**config)
+        params = initializers.rnn_parameters(model, rng=_Extremes(), dtype=case.dtype)
+        blocks = {key: value.reshape(_blocks(key, model.gates), -1) for key, value in params.items()}
+        return trace | {f"bound.{key}": value[:, 0] for key, value in blocks.items()}
     if name == "linear_default":
         bounds = initializers.linear_bounds(linear_layer.Linear(shape[1], shape[0]))
         return trace | {f"bound.{key}": _number(value, case) for key, value in bounds.items()}
@@ -141,21 +204,63 @@ def initializer(case: Case) -> Trace:
         return trace | {"std": layer.W[0, 0], "bound.bias": layer.B[0, 0]}
     if name == "gaussian":
         return trace | {"std": _number(config["sigma"], case)}
+    if name in ("uniform", "normal"):
+        upper, lower = (
+            getattr(initializers, name)(shape, **config, rng=_Extremes(end), dtype=case.dtype)[0, 0] for end in (1, -1)
+        )
+        if name == "uniform":
+            return trace | {"low": lower, "high": upper}
+        return trace | {"mean": (upper + lower) / 2, "std": (upper - lower) / 2}
     kind = "bound" if name.endswith("uniform") else "std"
     return trace | {kind: _number(getattr(initializers, f"{name}_{kind}")(shape, **config), case)}
 
 
-class _Extremes(np.random.Generator):
-    """Draws that show the distribution they come from: one standard deviation, or the upper bound."""
+_MODELS: dict[str, Callable[..., Network | Cell]] = {
+    "lstm": long_short_term_memory.LSTM,
+    "gru": gated_recurrent_unit.GRU,
+    "rnn_cell": elman.RNNCell,
+    "lstm_cell": long_short_term_memory.LSTMCell,
+    "gru_cell": gated_recurrent_unit.GRUCell,
+}
 
-    def __init__(self) -> None:
+
+def _blocks(parameter: str, gates: int) -> int:
+    """How many blocks of rows a parameter has, one for each gate; a projection has no gates."""
+    return 1 if parameter.startswith("weight_hr") else gates
+
+
+class _Extremes(np.random.Generator):
+    """Draws that show the distribution they come from: one standard deviation from the mean, or a bound."""
+
+    def __init__(self, end: int = 1) -> None:
         super().__init__(np.random.PCG64(0))
+        self.end = end
+        """1 above the mean, -1 below"""
 
     def normal(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Any:
-        return np.full(size, loc + scale)
+        return np.full(size, loc + self.end * scale)
 
     def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:
-        return np.full(size, high)
+        return np.full(size, high if self.end > 0 else low)
+
+
+def initializer_values(case: Case) -> Trace:
+    config = dict(case.config)
+    name, shape = config.pop("function"), tuple(config.pop("shape"))
+    if "draws" in case:
+        config["rng"] = _Given(case["draws"])
+    return {"output": getattr(initializers, name)(shape, **config, dtype=case.dtype)}
+
+
+class _Given(np.random.Generator):
+    """Standard normal draws that a case gives."""
+
+    def __init__(self, draws: Array) -> None:
+        super().__init__(np.random.PCG64(0))
+        self.draws = draws
+
+    def normal(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Any:
+        return loc + scale * self.draws.reshape(size)
 
 
 def optimizer(case: Case) -> Trace:
@@ -353,6 +458,10 @@ def notebook(case: Case) -> Trace:
                 value = getattr(layers[index], attribute)
                 trace[f"step{k}.param.{index}.{name}"] = value[0] if attribute == "B" else value.T
     return trace
+
+
+def error(case: Case) -> Trace:
+    return outcome(reference_calls.call, case).trace
 
 
 def make_optimizer(config: Mapping[str, Any]) -> optim.Optimizer:

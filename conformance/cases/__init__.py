@@ -17,6 +17,7 @@ from conformance.cases import (
     cell,
     clip,
     documented,
+    error,
     initializer,
     linear,
     loss,
@@ -24,17 +25,19 @@ from conformance.cases import (
     optimizer,
     optimizer_closure,
     optimizer_sparse,
+    packing,
     recurrent,
     rnn,
     schedule,
     sweep,
+    torch_suites,
     training,
 )
 
 MODULES = (
-    *(documented, rnn, recurrent, cell),
+    *(documented, rnn, recurrent, cell, packing),
     *(linear, activation, loss, initializer),
-    *(optimizer, optimizer_sparse, optimizer_closure, clip, schedule, training, notebook),
+    *(optimizer, optimizer_sparse, optimizer_closure, clip, schedule, training, notebook, error),
 )
 
 ALIASES = {"documented/three-step": "documented/*/three-step*"}
@@ -54,12 +57,20 @@ def select(
     dtypes: Sequence[str] = (),
     level: Level = "standard",
 ) -> list[Case]:
-    """The cases that every given filter lets through; a filter that is empty lets all through."""
+    """The cases that every given filter lets through; a filter that is empty lets all through.
+
+    torch's own inputs are among them only if their suite is named, by itself or at the start of an id.
+
+    Raises:
+        torch_suites.TorchSuiteMissingError: what such a suite needs is not installed.
+    """
     patterns = [ALIASES.get(glob, glob) for glob in globs]
     swept = [case for glob in globs if (case := sweep.by_id(glob))]
+    asked = {*suites, *(glob.partition("/")[0] for glob in globs)}
+    torchs = [case for name in torch_suites.SUITES if name in asked for case in torch_suites.cases_of_suite(name)]
     return [
         case
-        for case in (*all_cases(), *swept)
+        for case in (*all_cases(), *torchs, *swept)
         if (level == "standard" or case.level == "quick")
         and (not suites or case.suite in suites)
         and (not families or case.family in families)

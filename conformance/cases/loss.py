@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.case import Array, Build, Case, cases_of
+from conformance.case import Array, Build, Case, Level, cases_of
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -46,6 +46,63 @@ def _ignoring(index: int, reduction: str) -> Build:
     return build
 
 
+def _all_ignored(shape: tuple[int, ...], reduction: str) -> Build:
+    def build(rng: np.random.Generator) -> dict[str, Array]:
+        arrays = scores(shape, reduction, probabilities=False)(rng)
+        return {**arrays, "target": np.full_like(arrays["target"], -100)}
+
+    return build
+
+
+def _zero_weights(reduction: str, *, some: bool = False, infinite: bool = False) -> Build:
+    """Targets whose classes weigh nothing, all of them or some; their score may be -inf."""
+
+    def build(rng: np.random.Generator) -> dict[str, Array]:
+        arrays = dict(scores((5, 4), reduction, probabilities=False, weight=True, scale=1.0)(rng))
+        arrays["target"] = np.array([1, 3, 3, 1, 0 if some else 1])
+        arrays["weight"][[1, 3]] = 0
+        if infinite:
+            arrays["input"][1, 3] = -np.inf
+        return arrays
+
+    return build
+
+
+def _masked(reduction: str) -> Build:
+    def build(rng: np.random.Generator) -> dict[str, Array]:
+        arrays = dict(scores((4, 5), reduction, probabilities=False)(rng))
+        arrays["target"] = np.array([0, 3, 2, 4])
+        arrays["input"][[1, 1, 3], [0, 4, 2]] = -np.inf
+        return arrays
+
+    return build
+
+
+def _not_finite(rng: np.random.Generator) -> dict[str, Array]:
+    """Scores of -inf at the sample's class and at another one, of inf, and NaN; one sample is ordinary."""
+    arrays = dict(scores((5, 3), "none", probabilities=False)(rng))
+    arrays["target"] = np.array([0, 1, 2, 0, 1])
+    arrays["input"][1, 0] = arrays["input"][2, 2] = -np.inf
+    arrays["input"][3, 1], arrays["input"][4, 0] = np.inf, np.nan
+    return arrays
+
+
+def _infinite_upstream(rng: np.random.Generator) -> dict[str, Array]:
+    arrays = scores((4, 3), "none", probabilities=False)(rng)
+    return {**arrays, "d_output": np.array([np.inf, 1.5, np.nan, -np.inf])}
+
+
+def _special_pair(rng: np.random.Generator) -> dict[str, Array]:
+    input = np.array([np.inf, np.inf, -np.inf, np.nan, 1e15, 1e-200, -0.0, 1.5, 3e-320])
+    target = np.array([1.0, np.inf, 2.0, 0.5, -1e15, 0.0, 0.0, 1.5, 0.0])
+    return {"input": input, "target": target, "d_output": rng.standard_normal(9)}
+
+
+def _bytes(rng: np.random.Generator) -> dict[str, Array]:
+    arrays = scores((5, 4), "mean", probabilities=False)(rng)
+    return {**arrays, "target": arrays["target"].astype(np.uint8)}
+
+
 def _far_apart(rng: np.random.Generator) -> dict[str, Array]:
     scores = rng.standard_normal((3, 4))
     scores[1] += 800
@@ -71,6 +128,10 @@ def cross_entropy(**options: Any) -> dict[str, Any]:
     return {"function": "cross_entropy", "ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0} | options
 
 
+def _level(name: str) -> Level:
+    return "standard" if name.startswith(("volumes", "unbatched", "all-ignored", "zero-weight-")) else "quick"
+
+
 def cases() -> Iterator[Case]:
     for reduction in REDUCTIONS:
         plain = cross_entropy(reduction=reduction)
@@ -87,18 +148,28 @@ def cases() -> Iterator[Case]:
             ("probabilities-smoothing", smooth, scores((5, 4), reduction, probabilities=True), "smoothed"),
             ("ignored", plain, _ignoring(-100, reduction), "two of five samples ignored, in sum and mean"),
             ("images", plain, scores((2, 3, 4), reduction, probabilities=False), "a further axis: classes are axis 1"),
+            ("volumes", plain, scores((2, 3, 4, 5), reduction, probabilities=False), "targets (N, d1, d2)"),
+            ("volumes-weight", plain, scores((2, 3, 4, 5), reduction, probabilities=False, weight=True),
+             "targets (N, d1, d2), weighted: the weights belong to axis 1"),
+            ("volumes-probabilities-smoothing", smooth, scores((2, 3, 4, 2), reduction, probabilities=True),
+             "probabilities in the shape of the scores, four axes"),
+            ("unbatched", plain, scores((4,), reduction, probabilities=False, weight=True), "scores (C), one class"),
+            ("all-ignored", plain, _all_ignored((3, 4), reduction), "no sample counts: the mean is 0/0, the sum 0"),
+            ("zero-weight-all", plain, _zero_weights(reduction), "nothing weighs anything: the mean is 0/0"),
+            ("zero-weight-some", plain, _zero_weights(reduction, some=True), "one sample of five weighs something"),
+            ("masked", plain, _masked(reduction), "-inf at classes that are not the sample's: they harm no sample"),
         ]  # fmt: skip
         for name, config, build, note in rows:
-            if name in ("indices", "indices-weight", "ignored", "images"):
+            if "probabilities" not in name and "smoothing" not in name:
                 yield from cases_of(
                     "loss",
                     f"nll_loss-{name}-{reduction}",
                     {"function": "nll_loss", "ignore_index": -100, "reduction": reduction},
                     build,
                     f"without the softmax: {note}",
-                    level="quick",
+                    level=_level(name),
                 )
-            yield from cases_of("loss", f"cross_entropy-{name}-{reduction}", config, build, note, level="quick")
+            yield from cases_of("loss", f"cross_entropy-{name}-{reduction}", config, build, note, level=_level(name))
         yield from cases_of(
             "loss",
             f"mse_loss-{reduction}",
@@ -120,6 +191,32 @@ def cases() -> Iterator[Case]:
          "the class to ignore is one that exists"),
         ("cross_entropy-two-classes", cross_entropy(), scores((6, 2), "mean", probabilities=False), "binary"),
         ("cross_entropy-many-classes", cross_entropy(), scores((3, 50), "mean", probabilities=False), "fifty"),
+        ("cross_entropy-smoothing-full", cross_entropy(label_smoothing=1.0),
+         scores((5, 4), "mean", probabilities=False, weight=True), "smoothed to the uniform distribution"),
+        ("cross_entropy-smoothing-ignored", cross_entropy(label_smoothing=0.3), _ignoring(-100, "mean"),
+         "ignored samples have no part in the smoothing either"),
+        ("cross_entropy-unbatched-probabilities-none", cross_entropy(reduction="none"),
+         scores((4,), "none", probabilities=True), "scores (C) and their probabilities: a batch of one"),
+        ("cross_entropy-not-finite-none", cross_entropy(reduction="none"), _not_finite,
+         "scores of inf and NaN, and -inf at the sample's own class: every sample by itself"),
+        ("nll_loss-not-finite-none", {"function": "nll_loss", "ignore_index": -100, "reduction": "none"}, _not_finite,
+         "without the softmax: only the score of the sample's class counts"),
+        ("cross_entropy-zero-weight-infinite", cross_entropy(reduction="none"),
+         _zero_weights("none", some=True, infinite=True), "a weight of 0 at a probability of 0: the loss is NaN"),
+        ("cross_entropy-one-class", cross_entropy(reduction="sum"), scores((3, 1), "sum", probabilities=False),
+         "one class: its probability is 1, the loss 0"),
+        ("cross_entropy-bytes", cross_entropy(), _bytes, "class indices as uint8"),
+        ("cross_entropy-not-finite-upstream", cross_entropy(reduction="none"), _infinite_upstream,
+         "an infinite gradient meets the softmax's: the sample's own class becomes NaN"),
+        ("nll_loss-zero-weight-infinite", {"function": "nll_loss", "ignore_index": -100, "reduction": "none"},
+         _zero_weights("none", some=True, infinite=True), "0 times a score of -inf is NaN: no sample is skipped"),
+        ("nll_loss-ignore-class", {"function": "nll_loss", "ignore_index": 2, "reduction": "mean"},
+         _ignoring(2, "mean"), "the class to ignore is one that exists"),
+        ("mse_loss-special", {"function": "mse_loss", "reduction": "none"}, _special_pair,
+         "infinities, NaN, squares that underflow"),
+        ("mse_loss-number", {"function": "mse_loss", "reduction": "mean"}, pair((), "mean"), "no axes"),
+        ("mse_loss-empty", {"function": "mse_loss", "reduction": "mean"}, pair((0, 3), "mean"),
+         "the mean over nothing is NaN"),
         ("mse_loss-vector", {"function": "mse_loss", "reduction": "mean"}, pair((7,), "mean"), "one axis"),
         ("mse_loss-three-axes", {"function": "mse_loss", "reduction": "mean"}, pair((2, 3, 4), "mean"), "three axes"),
     ]  # fmt: skip

@@ -81,6 +81,8 @@ def cases() -> Iterator[Case]:
         yield from _packed_options(kind)
         yield from _packed_lengths(kind)
         yield from _dropout(kind)
+        yield from _packed_dropout(kind)
+        yield from _sequences(kind)
         yield from _unbatched(kind)
 
 
@@ -318,6 +320,60 @@ def _dropout(kind: str) -> Iterator[Case]:
             note,
             level=level,
         )
+
+
+def _packed_dropout(kind: str) -> Iterator[Case]:
+    """Dropout between layers of sequences that differ in length: torch draws for the steps that exist."""
+    rows: list[tuple[str, tuple[int, ...], dict[str, Any], str]] = [
+        ("2-layer", (5, 3, 1), {"num_layers": 2}, "one mask, between the two layers"),
+        ("bidirectional-unsorted", (2, 5, 3), {"num_layers": 2, "bidirectional": True},
+         "both directions, in another order than that of length"),
+        ("3-layer-batch_first", (3, 5, 2), {"num_layers": 3, "batch_first": True}, "masks are laid out like output"),
+    ]  # fmt: skip
+    for name, lengths, options, note in rows:
+        config = config_of(kind, 2, 4, dropout=0.4, **options)
+        yield from cases_of(
+            f"{kind}_packed_dropout",
+            name,
+            _packed_config(config, enforce_sorted=list(lengths) == sorted(lengths, reverse=True)),
+            build(kind, config, batch=3, steps=5, lengths=lengths, masks=True),
+            note,
+            level="quick",
+        )
+
+
+def _sequences(kind: str) -> Iterator[Case]:
+    """A list of sequences, packed, run and padded as torch's users write it."""
+    rows: list[tuple[str, tuple[int, ...], dict[str, Any], float, int | None, str]] = [
+        ("plain", (5, 3, 1), {}, 0.0, None, "in order of length, padded with 0 to the longest"),
+        ("unsorted", (2, 6, 3, 4), {"num_layers": 2, "bidirectional": True}, 0.0, None,
+         "in any order: results come back in the order of the sequences"),
+        ("padding_value", (5, 3, 2), {}, -1.5, None, "a value that is no state: it reaches neither h_n nor a gradient"),
+        ("total_length", (4, 3, 1), {"bidirectional": True}, 0.0, 7, "padded beyond the longest sequence"),
+        ("batch_first-padding_value-total_length-unsorted", (2, 4), {"batch_first": True}, 2.5, 6, "all at once"),
+    ]  # fmt: skip
+    for name, lengths, options, padding_value, total_length, note in rows:
+        network = config_of(kind, 3, 4, **options)
+        config = _packed_config(network, enforce_sorted="unsorted" not in name)
+        yield from cases_of(
+            f"{kind}_sequences",
+            name,
+            config | {"padding_value": padding_value, "total_length": total_length},
+            partial(_sequence_arrays, kind=kind, config=network, lengths=lengths, total_length=total_length),
+            note,
+            level="quick",
+        )
+
+
+def _sequence_arrays(
+    rng: np.random.Generator, kind: str, config: dict[str, Any], lengths: tuple[int, ...], total_length: int | None
+) -> dict[str, Array]:
+    """Sequences in the place of a padded input, and gradients on the padding too."""
+    arrays = arrays_of(rng, kind, config, batch=len(lengths), steps=total_length or max(lengths))
+    padded = arrays.pop("input")
+    batch_major = padded if config["batch_first"] else padded.swapaxes(0, 1)
+    sequences = zip(batch_major, lengths, strict=True)
+    return {f"sequence{k}": sequence[:length] for k, (sequence, length) in enumerate(sequences)} | arrays
 
 
 def _unbatched(kind: str) -> Iterator[Case]:

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from conformance.case import Array, Build, Case, cases_of
-from conformance.cases import activation, linear, loss, optimizer, rnn
+from conformance.cases import activation, linear, loss, optimizer, recurrent
 
-FAMILIES = ("rnn", "rnn", "rnn", "optimizer", "optimizer", "linear", "activation", "loss")
-"""in turn: the recurrent network most often, since most can go wrong there"""
+FAMILIES = ("rnn", "optimizer", "lstm", "linear", "gru", "optimizer", "activation", "loss")
+"""in turn; networks over packed or unbatched sequences are families of their own"""
 
 ID = re.compile(r"sweep/(\w+)/(\d+)-(\d+)/(float32|float64)$")
 
@@ -26,7 +26,10 @@ def case(seed: int, number: int, dtype: str) -> Case:
     """One random case."""
     family = FAMILIES[number % len(FAMILIES)]
     draw = np.random.default_rng([seed, number])
-    config, build = _MAKERS[family](draw)
+    if family in recurrent.DEFAULTS:
+        family, config, build = _network(draw, family)
+    else:
+        config, build = _MAKERS[family](draw)
     description = f"{seed}-{number}"
     [made] = cases_of(family, description, config, build, NOTE, suite="sweep", dtypes=(dtype,))
     return made
@@ -41,29 +44,54 @@ def by_id(case_id: str) -> Case | None:
     return made if made.id == case_id else None
 
 
-def _rnn(draw: np.random.Generator) -> tuple[dict[str, Any], Build]:
-    config = rnn.config_of(
-        int(draw.integers(1, 13)),
-        int(draw.integers(1, 17)),
-        num_layers=int(draw.integers(1, 4)),
-        nonlinearity=str(draw.choice(["tanh", "relu"])),
+def _network(draw: np.random.Generator, kind: str) -> tuple[str, dict[str, Any], Build]:
+    """A network with any of its options, over a batch, a single sequence, or sequences that differ in length."""
+    hidden_size = _size(draw, 48)
+    own: dict[str, Any] = {"nonlinearity": str(draw.choice(["tanh", "relu"]))} if kind == "rnn" else {}
+    if kind == "lstm" and hidden_size > 1 and draw.random() < 0.3:
+        own["proj_size"] = int(draw.integers(1, hidden_size))
+    config = recurrent.config_of(
+        kind,
+        _size(draw, 48),
+        hidden_size,
+        num_layers=int(draw.choice([1, 2, 3, 4], p=[0.4, 0.3, 0.2, 0.1])),
         bias=bool(draw.random() < 0.8),
         batch_first=bool(draw.random() < 0.3),
         bidirectional=bool(draw.random() < 0.4),
+        **own,
     )
-    batch, steps = int(draw.integers(1, 6)), int(draw.choice([1, 2, 5, 10, 20, 40], p=[0.1, 0.1, 0.3, 0.3, 0.1, 0.1]))
+    form = str(draw.choice(["", "_packed", "_unbatched"], p=[0.6, 0.3, 0.1]))
+    batch, steps = _size(draw, 8), _size(draw, 60)
+    lengths: tuple[int, ...] = ()
+    constructor = config
+    if form == "_packed":
+        lengths = tuple(int(n) for n in draw.integers(1, steps + 1, size=batch))
+        constructor = config | {"enforce_sorted": list(lengths) == sorted(lengths, reverse=True)}
     stationary, scale = bool(draw.random() < 0.2), float(10 ** draw.uniform(-3, 0.5))
-    h_0 = bool(draw.random() < 0.7)
+    initial = bool(draw.random() < 0.7)
 
     def build(rng: np.random.Generator) -> dict[str, Array]:
-        arrays = rnn.arrays_of(rng, config, batch=batch, steps=steps, h_0=h_0)
+        arrays = recurrent.arrays_of(
+            rng,
+            kind,
+            config,
+            batch=None if form == "_unbatched" else batch,
+            steps=steps,
+            initial=initial,
+            lengths=lengths,
+        )
         arrays["input"] *= scale
         if stationary:
-            first = arrays["input"][:, :1] if config["batch_first"] else arrays["input"][:1]
+            first = arrays["input"][:, :1] if config["batch_first"] and form != "_unbatched" else arrays["input"][:1]
             arrays["input"] = np.broadcast_to(first, arrays["input"].shape)
         return arrays
 
-    return config, build
+    return kind + form, constructor, build
+
+
+def _size(draw: np.random.Generator, largest: int) -> int:
+    """A size up to the largest, small ones more often: cases stay cheap on average, since sizes multiply."""
+    return int(largest ** draw.random())
 
 
 def _optimizer(draw: np.random.Generator) -> tuple[dict[str, Any], Build]:
@@ -91,10 +119,10 @@ def _linear(draw: np.random.Generator) -> tuple[dict[str, Any], Build]:
 
 
 def _activation(draw: np.random.Generator) -> tuple[dict[str, Any], Build]:
-    name = str(draw.choice(["tanh", "relu", "sigmoid", "softmax"]))
+    name = str(draw.choice(["tanh", "relu", "sigmoid", "softmax", "log_softmax"]))
     shape = tuple(int(n) for n in draw.integers(1, 9, size=int(draw.integers(1, 4))))
     config: dict[str, Any] = {"function": name}
-    if name == "softmax":
+    if name.endswith("softmax"):
         config["dim"] = int(draw.integers(-len(shape), len(shape)))
     return config, activation.random(shape, float(10 ** draw.uniform(-4, 1.5)))
 
@@ -110,4 +138,4 @@ def _loss(draw: np.random.Generator) -> tuple[dict[str, Any], Build]:
     return config, loss.scores(shape, reduction, probabilities=probabilities, weight=weight, scale=scale)
 
 
-_MAKERS = {"rnn": _rnn, "optimizer": _optimizer, "linear": _linear, "activation": _activation, "loss": _loss}
+_MAKERS = {"optimizer": _optimizer, "linear": _linear, "activation": _activation, "loss": _loss}

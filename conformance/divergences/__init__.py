@@ -19,6 +19,7 @@ layers.py       the linear layer
 activations.py  tanh, relu, sigmoid, softmax
 losses.py       mean squared error and cross-entropy
 initializers.py bounds, deviations, fans and gains
+refusals.py     missing checks, and refusals of what torch accepts
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from conformance.divergences import (
     optimizers,
     patching,
     recurrent,
+    refusals,
     schedules,
     sequences,
     sparse,
@@ -75,6 +77,7 @@ def catalogue() -> tuple[Divergence, ...]:
         activations,
         losses,
         initializers,
+        refusals,
     )
     return tuple(divergence for module in modules for divergence in module.DIVERGENCES)
 

@@ -133,6 +133,12 @@ RELU: tuple[Divergence, ...] = (
 
 SIGMOID: tuple[Divergence, ...] = (
     Divergence(
+        "relu-of-minus-zero",
+        "with relu(-0) = +0",
+        "A comparison that takes -0 for a number that is not positive; torch keeps the sign of zero.",
+        (Patch("activations", "x < 0", "x <= 0", "relu"),),
+    ),
+    Divergence(
         "sigmoid-overflows",
         "with sigmoid computed as 1 / (1 + e^-x)",
         "The result is right, but the exponential overflows on the way to it: a RuntimeWarning for x below -709.",

@@ -7,6 +7,7 @@ from conformance.divergences.patching import Patch
 
 XAVIER = "xavier_normal_std"
 KAIMING = "kaiming_normal_std"
+DRAWN = "uniform(shape, -bounds[name], bounds[name], rng=rng, dtype=dtype)"
 GAIN = "return _GAINS[nonlinearity]"
 
 
@@ -143,6 +144,61 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "math.sqrt(3.0) * kaiming",
         "kaiming",
     ),
+    # ------------------------------------------------------------------------------------ any bounds and deviations
+    _initializer(
+        "uniform-around-zero",
+        "with uniform draws between -b and b whatever a is",
+        "The lower bound is accepted and does nothing.",
+        "uniform",
+        "rng.uniform(a, b",
+        "rng.uniform(-b, b",
+    ),
+    _initializer(
+        "normal-variance-as-deviation",
+        "with normal's std taken for the variance",
+        "N(mean, s) has the variance as its second argument in most textbooks, torch's normal_ the deviation.",
+        "normal",
+        "rng.normal(mean, std",
+        "rng.normal(mean, math.sqrt(std)",
+    ),
+    # ---------------------------------------------------------------------------------------------- orthogonal
+    Divergence(
+        "orthogonal-without-sign-correction",
+        "without the signs of R's diagonal in an orthogonal matrix",
+        "Q as the factorization leaves it is orthogonal, but not uniform among orthogonal matrices: with Householder's "
+        "reflections its first element is never positive.",
+        (
+            Patch("initializers", "q = (q * np.sign(r_diagonal)).T", "q = q.T", "orthogonal"),
+            Patch("initializers", "q = q * np.sign(r_diagonal)\n", "q = q\n", "orthogonal"),
+        ),
+    ),
+    _initializer(
+        "orthogonal-gain-ignored",
+        "without the gain of an orthogonal matrix",
+        "The option is accepted and does nothing.",
+        "orthogonal",
+        "gain * q",
+        "q",
+    ),
+    _initializer(
+        "orthogonal-leading-axes-flattened",
+        "with all axes but the last flattened into the rows of an orthogonal matrix",
+        "torch keeps the first axis, the outputs, and flattens the others. Equal for a weight of two axes.",
+        "orthogonal",
+        "rows = shape[0]",
+        "rows = math.prod(shape[:-1])",
+        "Keras",
+    ),
+    _initializer(
+        "orthogonal-columns-of-a-wide-matrix",
+        "with the leading square orthogonal and the other columns left as drawn",
+        "Where there are fewer rows than columns the rows have to be orthonormal: the factorization is that of the "
+        "transposed matrix.",
+        "orthogonal",
+        "q = (q * np.sign(r_diagonal)).T",
+        "q, r_diagonal = _householder(gaussian_matrix[:, :rows].copy())\n"
+        "        q = np.concatenate([q * np.sign(r_diagonal), gaussian_matrix[:, rows:]], axis=1)",
+    ),
     # ------------------------------------------------------------------------------------------- layers' defaults
     _initializer(
         "rnn-default-from-fan-in",
@@ -159,6 +215,41 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "rnn_bound",
         "math.sqrt(hidden_size)",
         "hidden_size",
+    ),
+    _initializer(
+        "gated-default-from-all-gates",
+        "with 1 / sqrt(4 hidden_size) as nn.LSTM's bound, 1 / sqrt(3 hidden_size) as nn.GRU's",
+        "The rows of all gates counted as units: torch's bound is that of a single gate.",
+        "rnn_bounds",
+        "rnn_bound(model.hidden_size)",
+        "rnn_bound(model.gates * model.hidden_size)",
+    ),
+    _initializer(
+        "recurrent-default-from-input-size",
+        "with 1 / sqrt(input_size) as the bound of recurrent layers",
+        "The rule of nn.Linear: torch's recurrent layers and cells take hidden_size.",
+        "rnn_bounds",
+        "rnn_bound(model.hidden_size)",
+        "rnn_bound(model.input_size)",
+    ),
+    _initializer(
+        "lstm-default-forget-bias-1",
+        "with 1 added to the forget gate's bias of a new LSTM",
+        "Widely advised (Jozefowicz et al. 2015), and Keras' default; torch draws all gates alike.",
+        "rnn_parameters",
+        DRAWN,
+        f"{DRAWN} + (np.arange(shape[0]) // model.hidden_size == 1 "
+        'if name.startswith("bias_ih") and model.gates == 4 else 0)',
+        "Keras",
+    ),
+    _initializer(
+        "recurrent-default-bias-zero",
+        "with the biases of recurrent layers started at zero",
+        "torch draws them like the weights.",
+        "rnn_parameters",
+        DRAWN,
+        f'{DRAWN} * (0 if name.startswith("bias") else 1)',
+        "Keras",
     ),
     _initializer(
         "linear-default-xavier",

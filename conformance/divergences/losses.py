@@ -12,7 +12,7 @@ TARGETS = "_scores_and_targets"
 
 LOG_P = "np.where(q.skip, np.zeros_like(log_p), log_p)"
 PLUS_EPSILON = "np.where(q.skip, np.zeros_like(log_p), np.log(np.exp(log_p) + 1e-7))"
-D_SAMPLE = "d_sample = np.where(q.skip"
+D_LOG_P = "d_log_p = np.where(q.skip"
 LOG_SOFTMAX = "shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))"
 
 
@@ -161,8 +161,8 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
             Patch("losses", LOG_P, PLUS_EPSILON, FORWARD),
             Patch(
                 "losses",
-                D_SAMPLE,
-                "q = q._replace(weights=q.weights * np.exp(log_p) / (np.exp(log_p) + 1e-7))\n    " + D_SAMPLE,
+                D_LOG_P,
+                "q = q._replace(weights=q.weights * np.exp(log_p) / (np.exp(log_p) + 1e-7))\n        " + D_LOG_P,
                 BACKWARD,
             ),
         ),
@@ -180,10 +180,10 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
             ),
             Patch(
                 "losses",
-                D_SAMPLE,
+                D_LOG_P,
                 "inside = (np.exp(log_p) >= 1e-7) & (np.exp(log_p) <= 1 - 1e-7)\n"
-                "    q = q._replace(weights=np.where(inside, q.weights, np.zeros_like(q.weights)))\n"
-                f"    {D_SAMPLE}",
+                "        q = q._replace(weights=np.where(inside, q.weights, np.zeros_like(q.weights)))\n"
+                f"        {D_LOG_P}",
                 BACKWARD,
             ),
         ),
@@ -232,7 +232,7 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
         "cross-entropy-weights-on-the-target-only",
         "with class weights on the target's part of the gradient only",
         "softmax - w target in place of w (softmax - target).",
-        (Patch("losses", "np.exp(log_p) * q.weights.sum(axis=1, keepdims=True) - q", "np.exp(log_p) - q", BACKWARD),),
+        (Patch("losses", "d_log_p.sum(axis=1, keepdims=True)", "-d_sample", BACKWARD),),
     ),
     Divergence(
         "cross-entropy-smoothing-ignored",
@@ -281,7 +281,7 @@ NLL = (
         "nll-sign",
         "with the sign of nll_loss reversed",
         "What comes in are logarithms of probabilities, which are negative; the loss is their negative.",
-        (Patch("losses", "losses = -np.where(chosen", "losses = np.where(chosen", "nll_loss"),),
+        (Patch("losses", "losses = -(q.weights", "losses = (q.weights", "nll_loss"),),
     ),
     Divergence(
         "nll-gradient-of-cross-entropy",
@@ -290,8 +290,8 @@ NLL = (
         (
             Patch(
                 "losses",
-                "np.where(chosen == 0, np.zeros_like(scores), -chosen * d_sample)",
-                "(np.exp(scores) - chosen) * d_sample",
+                "np.where(q.skip, np.zeros_like(log_p), -q.weights * d_sample)",
+                "(np.exp(log_p) - q.weights) * d_sample",
                 "nll_loss_backward",
             ),
         ),
@@ -306,7 +306,37 @@ NLL = (
         "nll-weights-not-in-the-divisor",
         "with nll_loss's weighted mean divided by the number of samples",
         "torch divides by the sum of the samples' weights; ignored samples weigh nothing.",
-        (Patch("losses", "q.weights, q.divisor", "q.weights, input.size // q.weights.shape[1]", "_log_probabilities"),),
+        (
+            Patch(
+                "losses",
+                "input), q\n",
+                "input), q._replace(divisor=input.size // q.weights.shape[1])\n",
+                "_log_probabilities",
+            ),
+        ),
+    ),
+    Divergence(
+        "nll-zero-weight-skipped",
+        "with samples of a class of weight 0 left out of nll_loss, whatever their score",
+        "torch multiplies: 0 times a score that is infinite or NaN is NaN, and so is the loss.",
+        (
+            Patch("losses", "np.where(q.skip", "np.where(q.weights == 0", "nll_loss"),
+            Patch("losses", "np.where(q.skip", "np.where(q.weights == 0", "nll_loss_backward"),
+        ),
+    ),
+    Divergence(
+        "nll-other-classes-multiplied-by-0",
+        "with the other classes' scores multiplied by 0 in nll_loss",
+        "A product with a one-hot matrix: the logarithm of a probability of 0 is -inf, and 0 times that NaN. torch "
+        "selects the score of the class.",
+        (
+            Patch(
+                "losses",
+                "np.where(q.skip, np.zeros_like(log_p), log_p)",
+                "log_p",
+                "nll_loss",
+            ),
+        ),
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Mistakes with sequences of different lengths and with dropout between layers.
+"""Mistakes with sequences of different lengths, padded and packed, and with dropout between layers.
 
 They lie in what all recurrent networks share, so that each is one divergence for all of them.
 """
@@ -144,6 +144,81 @@ DIVERGENCES: tuple[Divergence, ...] = (
                 ENDS_OF_LENGTHS,
                 f"lengths = np.minimum(lengths + 1, steps)\n    {ENDS_OF_LENGTHS}",
                 "_padding",
+            ),
+        ),
+    ),
+    # ------------------------------------------------------------------------------------- padding and packing
+    Divergence(
+        "padding-value-ignored",
+        "with 0 on padding whatever padding_value says",
+        "The option is accepted and does nothing.",
+        (
+            Patch("packing", "_full(padding_value, given[0]", "_full(0, given[0]", "pad_sequence"),
+            Patch("packing", "_full(padding_value, data", "_full(0, data", "pad_packed_sequence"),
+        ),
+    ),
+    Divergence(
+        "padding-side-ignored",
+        "with padding behind the sequences whatever padding_side says",
+        "The option is accepted and does nothing.",
+        (Patch("packing", '0 if padding_side == "right" else steps - len(sequence)', "0", "pad_sequence"),),
+    ),
+    Divergence(
+        "total-length-ignored",
+        "with output as long as the longest sequence whatever total_length says",
+        "Batches that are put together again afterwards, as by DataParallel, then differ in length.",
+        (Patch("packing", "total_length or steps", "steps", "pad_packed_sequence"),),
+    ),
+    Divergence(
+        "packed-order-not-restored",
+        "with sequences left in the order of decreasing length",
+        "Every result then belongs to another sequence, unless they came sorted.",
+        (
+            Patch(
+                "packing",
+                "padded, lengths = padded[:, unsorted_indices], lengths[unsorted_indices]",
+                "padded, lengths = padded, lengths",
+                "pad_packed_sequence",
+            ),
+        ),
+    ),
+    Divergence(
+        "packed-lengths-not-restored",
+        "with the lengths, but not the sequences, left in decreasing order",
+        "Each sequence comes back with another one's length.",
+        (Patch("packing", "lengths[unsorted_indices]", "lengths", "pad_packed_sequence"),),
+    ),
+    Divergence(
+        "packed-order-restored-by-the-sorting-indices",
+        "with the indices that sort used to undo the sorting",
+        "A permutation in place of its inverse. The two are equal for two sequences, and whenever sequences only "
+        "change places in pairs.",
+        (
+            Patch(
+                "packing",
+                'unsorted_indices = np.argsort(sorted_indices, kind="stable")',
+                "unsorted_indices = sorted_indices.copy()",
+                "pack_padded_sequence",
+            ),
+        ),
+    ),
+    Divergence(
+        "packed-sequence-by-sequence",
+        "with packed data one sequence after the other",
+        "torch's data go step by step, batch_sizes[t] elements for step t: what reads them by batch_sizes mixes the "
+        "sequences.",
+        (
+            Patch(
+                "packing",
+                "time_major[: lengths[0]][within]",
+                "time_major[: lengths[0]].swapaxes(0, 1)[within.T]",
+                "pack_padded_sequence",
+            ),
+            Patch(
+                "packing",
+                "padded[:steps][within] = data",
+                "padded[:steps].swapaxes(0, 1)[within.T] = data",
+                "pad_packed_sequence",
             ),
         ),
     ),

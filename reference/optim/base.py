@@ -34,7 +34,13 @@ class Optimizer:
     """whether an element's update depends on that element only: then large parameters are updated in blocks"""
 
     def init(self, params: Params) -> dict[str, ParamState]:
-        """The state before the first step. torch creates most of it in a parameter's first step: empty here."""
+        """The state before the first step. torch creates most of it in a parameter's first step: empty here.
+
+        Raises:
+            ValueError: no parameters.
+        """
+        if not params:
+            raise ValueError("optimizer got an empty parameter list")
         return {name: self.initial_state(param) for name, param in params.items()}
 
     def initial_state(self, param: Array) -> ParamState:
@@ -52,7 +58,7 @@ class Optimizer:
     def check_gradient(self, name: str, param: Array, grad: Any) -> None:
         """Raise unless the gradient belongs to the parameter."""
         if isinstance(grad, SparseGradient):
-            raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
+            raise RuntimeError(f"{type(self).__name__} does not support sparse gradients, got one for {name}")
         check_like(f"gradient of {name}", grad, param.shape, param.dtype)
 
     def step(

@@ -38,7 +38,7 @@ class ParamGroups:
         self._check(params)
         state: dict[str, ParamState] = {}
         for optimizer, names in self.groups:
-            state |= optimizer.init({name: params[name] for name in names})
+            state |= {name: optimizer.initial_state(params[name]) for name in names}
         return {name: state[name] for name in params}
 
     def step(

@@ -50,12 +50,15 @@ class LBFGS:
     def __post_init__(self) -> None:
         if not self.lr >= 0.0:
             raise ValueError(f"Invalid learning rate: {self.lr}")
-        if self.line_search_fn not in (None, "strong_wolfe"):
-            # torch refuses it in the first step
-            raise RuntimeError(f"only 'strong_wolfe' is supported, got {self.line_search_fn!r}")
 
     def init(self, params: Params) -> dict[str, Any]:
-        """The state before the first step: one for all parameters."""
+        """The state before the first step: one for all parameters.
+
+        Raises:
+            ValueError: no parameters.
+        """
+        if not params:
+            raise ValueError("optimizer got an empty parameter list")
         for name, param in params.items():
             check_array(f"parameter {name}", param)
             if param.dtype not in FLOATS:
@@ -111,6 +114,8 @@ class LBFGS:
 
             calls = 0
             if self.line_search_fn is not None:
+                if self.line_search_fn != "strong_wolfe":  # torch, too, refuses it only here
+                    raise RuntimeError(f"line_search_fn must be None or 'strong_wolfe', got {self.line_search_fn!r}")
                 start, along = x, d
 
                 def at_distance(distance: Any, start: Array = start, along: Array = along) -> tuple[Any, Array]:

@@ -139,12 +139,7 @@ class Muon(Optimizer):
         if not self.weight_decay >= 0.0:
             raise ValueError(f"weight decay should be >= 0 but is: {self.weight_decay}")
         if self.adjust_lr_fn not in (None, "original", "match_rms_adamw"):
-            raise ValueError(f"Adjust learning rate function {self.adjust_lr_fn} is not supported")
-        # torch refuses these two in the first step
-        if self.ns_steps >= 100:
-            raise ValueError(f"Number of steps must be less than 100 for computational efficiency, got {self.ns_steps}")
-        if len(self.ns_coefficients) != 3:
-            raise ValueError(f"Coefficients must be a tuple of exactly 3 values, got {self.ns_coefficients}")
+            raise ValueError(f"adjust_lr_fn must be None, 'original' or 'match_rms_adamw', got {self.adjust_lr_fn!r}")
 
     def initial_state(self, param: Array) -> ParamState:
         if param.ndim != 2:
@@ -163,6 +158,11 @@ class Muon(Optimizer):
         return param - self.lr * self._rate_factor(*param.shape) * direction, {"momentum_buffer": buffer}
 
     def _orthogonalized(self, direction: Array) -> Array:
+        # torch, too, refuses these two in a step only
+        if self.ns_steps >= 100:
+            raise ValueError(f"ns_steps must be less than 100 for computational efficiency, got {self.ns_steps}")
+        if len(self.ns_coefficients) != 3:
+            raise ValueError(f"ns_coefficients must be exactly 3 values, got {self.ns_coefficients}")
         a, b, c = self.ns_coefficients
         tall = direction.shape[0] > direction.shape[1]
         x = round_to_bfloat16(direction.T if tall else direction)

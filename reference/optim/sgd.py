@@ -39,7 +39,10 @@ class SGD(Optimizer):
         if self.weight_decay < 0.0:
             raise ValueError(f"Invalid weight_decay value: {self.weight_decay}")
         if self.nesterov and (self.momentum <= 0 or self.dampening != 0):
-            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+            raise ValueError(
+                "Nesterov momentum requires a momentum and zero dampening, "
+                f"got momentum={self.momentum} and dampening={self.dampening}"
+            )
 
     def update(self, param: Array, grad: Array, state: ParamState) -> tuple[Array, ParamState]:
         if self.maximize:

@@ -42,7 +42,7 @@ class SparseAdam(Optimizer):
 
     def check_gradient(self, name: str, param: Array, grad: Any) -> None:
         if isinstance(grad, np.ndarray):
-            raise RuntimeError("SparseAdam does not support dense gradients, please consider Adam instead")
+            raise RuntimeError(f"SparseAdam does not support dense gradients, got one for {name}; please consider Adam")
         if not isinstance(grad, SparseGradient):
             raise TypeError(f"gradient of {name} must be a SparseGradient, got {type(grad).__name__}")
         check_array(f"rows of {name}", grad.rows)

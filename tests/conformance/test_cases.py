@@ -20,7 +20,7 @@ import torch
 from conformance import cases
 from conformance.adapters import pytorch
 from conformance.case import DTYPES, FAMILIES, Array, Case
-from conformance.cases import cell, documented, optimizer, recurrent, rnn
+from conformance.cases import cell, documented, optimizer, packing, recurrent, rnn, sweep
 from conformance.trace import Trace
 from tests.conformance.fakes import case_of, changed, run_reference, run_torch
 
@@ -84,6 +84,32 @@ def test_a_filter_lets_through_what_belongs_and_nothing_else(
     assert _ids(**filters) == {case.id for case in ALL if belongs(case)}
 
 
+def test_a_case_of_a_sweep_follows_from_its_id() -> None:
+    for number in range(22):
+        case = sweep.case(3, number, "float32")
+        assert re.fullmatch(rf"sweep/\w+/3-{number}/float32", case.id)
+        again = sweep.by_id(case.id)
+        assert again is not None
+        assert (again.config, list(again)) == (case.config, list(case))
+        assert all(np.array_equal(again[name], case[name]) for name in case)
+        assert sweep.by_id(case.id.replace("sweep/", "sweep/other_")) is None
+
+
+def test_a_sweep_covers_every_option_of_the_networks() -> None:
+    swept = [sweep.case(4, number, "float64") for number in range(400)]
+    networks = [case for case in swept if "bidirectional" in case.config]
+    for kind in ("rnn", "lstm", "gru"):
+        assert {f"{kind}{form}" for form in ("", "_packed", "_unbatched")} <= {case.family for case in networks}
+        of_kind = [case.config for case in networks if case.family.startswith(kind)]
+        assert {config["num_layers"] for config in of_kind} == {1, 2, 3, 4}
+        for option in ("bias", "batch_first", "bidirectional"):
+            assert {config[option] for config in of_kind} == {False, True}
+    assert {case.config["nonlinearity"] for case in networks if case.family == "rnn"} == {"tanh", "relu"}
+    assert {case.config["proj_size"] > 0 for case in networks if case.family == "lstm"} == {False, True}
+    assert {case.config["enforce_sorted"] for case in networks if "lengths" in case} == {False, True}
+    assert {"h_0" in case for case in networks} == {False, True}
+
+
 def test_there_are_fewer_quick_cases_than_standard_ones_of_every_family() -> None:
     for family in FAMILIES:
         assert _ids(families=[family], level="quick") <= _ids(families=[family])
@@ -95,8 +121,8 @@ def test_there_are_fewer_quick_cases_than_standard_ones_of_every_family() -> Non
 
 def test_float32_cases_are_float64_cases_rounded() -> None:
     for wide in WIDE:
-        if wide.family == "schedule":
-            continue  # rates are Python's floats, whatever the parameters are
+        if wide.family in ("schedule", "error"):
+            continue  # rates are Python's floats whatever the parameters are, and refusals do not depend on the dtype
         narrow = case_of(wide.id.replace("float64", "float32"))
         assert (narrow.config, narrow.note, narrow.level, list(narrow)) == (
             *(wide.config, wide.note, wide.level, list(wide)),
@@ -243,7 +269,7 @@ def test_every_other_case_holds_all_arguments_too() -> None:
             assert set(case.config["optimizer"]) == {"algorithm", *optimizer.DEFAULTS[algorithm]}
         elif case.family in ("loss", "activation"):
             assert config == {"function", *_loss_arguments(case.config["function"])}, case.id
-        elif case.family == "initializer" and hasattr(torch.nn.init, f"{case.config['function']}_"):
+        elif case.family.startswith("initializer") and hasattr(torch.nn.init, f"{case.config['function']}_"):
             function = getattr(torch.nn.init, f"{case.config['function']}_")
             assert config == {"function", "shape", *_arguments(function)}, case.id
 
@@ -413,16 +439,38 @@ INITIALIZER_FLIPS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", INITIALIZER_FLIPS)
 def test_what_an_initializers_name_says_changes_torchs_bound(name: str) -> None:
-    named = [case for case in WIDE if re.match(rf"(xavier|kaiming).*-{name}(-|$)", case.description)]
+    initializers = [case for case in WIDE if case.family == "initializer"]
+    named = [case for case in initializers if re.match(rf"(xavier|kaiming).*-{name}(-|$)", case.description)]
     assert named
     for case in named:
         assert not _same(run_torch(case), run_torch(_with(case, **INITIALIZER_FLIPS[name])), "bound|std"), case.id
 
 
+def test_what_other_initializers_names_say_changes_torchs_values() -> None:
+    gained = case_of("core/initializer_values/orthogonal-gain/float64")
+    assert not _same(run_torch(gained), run_torch(_with(gained, gain=1.0)), "output")
+    for kind in ("lstm", "gru"):
+        both = case_of(f"core/initializer/{kind}-default-bidirectional/float64")
+        assert run_torch(both).keys() > run_torch(_with(both, bidirectional=False)).keys()
+    projected = case_of("core/initializer/lstm-default-proj_size/float64")
+    assert run_torch(projected).keys() > run_torch(_with(projected, proj_size=0)).keys()
+    shifted = case_of("core/initializer/normal-shifted/float64")
+    assert not _same(run_torch(shifted), run_torch(_with(shifted, mean=0.0)), "mean")
+    asymmetric = case_of("core/initializer/uniform-asymmetric/float64")
+    assert not _same(run_torch(asymmetric), run_torch(_with(asymmetric, a=0.0)), "low")
+
+
 def test_softmaxs_axis_matters() -> None:
-    for name, dim in (("rows", 0), ("columns", 1), ("last-axis", 1), ("middle-axis", 2)):
-        case = case_of(f"core/activation/softmax-{name}/float64")
-        assert not _same(run_torch(case), run_torch(_with(case, dim=dim)), "output")
+    axes = {"rows": 0, "columns": 1, "last-axis": 1, "middle-axis": 2, "first-axis": 1, "third-axis": 1}
+    axes |= {"last-but-one": 0, "last-but-two": 1, "four-axes": 0}
+    for function in ("softmax", "log_softmax"):
+        for name, dim in axes.items():
+            case = case_of(f"core/activation/{function}-{name}/float64")
+            assert not _same(run_torch(case), run_torch(_with(case, dim=dim)), "output"), case.id
+        chosen = {
+            case.config["dim"] for case in WIDE if case.config.get("function") == function and case["input"].ndim == 3
+        }
+        assert chosen == {-3, -2, -1, 0, 1, 2}
 
 
 def test_left_out_states_and_gradients_count_as_zeros_and_matter() -> None:
@@ -438,7 +486,7 @@ def test_left_out_states_and_gradients_count_as_zeros_and_matter() -> None:
             assert not _same(run_torch(case), run_torch(random), r"output|grad\..*"), case.id
 
 
-RECURRENT = re.compile("(rnn|lstm|gru)_(packed|dropout|unbatched)|lstm|gru")
+RECURRENT = re.compile("(rnn|lstm|gru)_(packed|dropout|packed_dropout|unbatched|sequences)|lstm|gru")
 
 NETWORK_FLIPS: dict[str, Callable[[Case], Case]] = {
     "bidirectional": lambda case: _smaller(case, bidirectional=False),
@@ -490,6 +538,7 @@ def test_what_any_recurrent_networks_name_says_changes_torchs_trace(name: str) -
         case
         for case in WIDE
         if RECURRENT.fullmatch(case.family)
+        and "sequences" not in case.family
         and re.search(rf"(^|-){name}(-|$)", case.description)
         and not (name == "batch_first" and case.family.endswith("unbatched"))
         and not (name == "2-layer" and case.family.endswith("dropout"))  # one layer has no place for a mask
@@ -508,7 +557,7 @@ def test_without_a_batch_batch_first_changes_nothing() -> None:
 
 def test_lengths_and_masks_matter_to_torch() -> None:
     for case in WIDE:
-        if case.family.endswith("_packed") and case.description not in ("equal", "nan-padding-1-layer"):
+        if "_packed" in case.family and case.description not in ("equal", "nan-padding-1-layer"):
             steps = case["input"].shape[1 if case.config["batch_first"] else 0]
             full = changed(case, {"lengths": np.full(len(case["lengths"]), steps)})
             assert not _same(run_torch(case), run_torch(full), "output"), case.id
@@ -517,6 +566,46 @@ def test_lengths_and_masks_matter_to_torch() -> None:
             assert not _same(run_torch(case), run_torch(evaluated), "output"), case.id
             kept = case["dropout_masks"] != 0
             assert 0 < np.mean(kept) < 1 or case.config["dropout"] == 1, case.id
+
+
+SEQUENCE_FLIPS: dict[str, dict[str, Any]] = {
+    "padding_value": {"padding_value": 0.0},
+    "total_length": {"total_length": None},
+    "batch_first": {"batch_first": False},
+    "padding_side": {"padding_side": "right"},
+}
+UNSORTED = re.compile("(^|-)(unsorted|enforce_sorted)(-|$)")
+
+
+def test_what_is_said_of_sequences_changes_torchs_trace() -> None:
+    families = [case for case in WIDE if case.family.endswith("_sequences") or case.family == "packing"]
+    for name, flip in SEQUENCE_FLIPS.items():
+        named = [case for case in families if re.search(rf"(^|-){name}(-|$)", case.description)]
+        assert named
+        for case in named:
+            # a gradient on output has the shape that the option asks for
+            states = replace(case, arrays={key: case[key] for key in case if key != "d_output"})
+            assert not _same(run_torch(states), run_torch(_with(states, **flip)), "output|padded"), case.id
+    named = [case for case in families if UNSORTED.search(case.description)]
+    assert len(named) == 7
+    for case in named:
+        with pytest.raises(RuntimeError, match="sorted in decreasing order"):
+            run_torch(_with(case, enforce_sorted=True))
+
+
+def test_packing_cases_hold_all_of_torchs_arguments() -> None:
+    functions = (
+        torch.nn.utils.rnn.pad_sequence,
+        torch.nn.utils.rnn.pad_packed_sequence,
+        torch.nn.utils.rnn.pack_sequence,
+    )
+    arguments: dict[str, Any] = {}
+    for function in functions:
+        arguments |= {name: value for name, value in _arguments(function).items() if not name.startswith("sequence")}
+    assert arguments == packing.DEFAULTS
+    for case in WIDE:
+        if case.family == "packing":
+            assert set(case.config) == set(arguments)
 
 
 CELL_FLIPS: dict[str, dict[str, Any]] = {"tanh": {"nonlinearity": "relu"}, "relu": {"nonlinearity": "tanh"}}
@@ -543,7 +632,9 @@ def test_recurrent_cases_hold_all_of_torchs_arguments() -> None:
         if RECURRENT.fullmatch(case.family):
             documented_overload, _ = typing.get_overloads(getattr(torch.nn, kind.upper()).__init__)
             arguments = _arguments(documented_overload)
-            extra = {"enforce_sorted"} if case.family.endswith("_packed") else set()
+            extra = {"enforce_sorted"} if "lengths" in case else set()
+            if case.family.endswith("_sequences"):
+                extra = {"enforce_sorted", "padding_value", "total_length"}
             assert set(case.config) == set(arguments) | extra, case.id
             assert recurrent.DEFAULTS[kind] == {name: arguments[name] for name in recurrent.DEFAULTS[kind]}
         elif case.family.endswith("_cell"):

@@ -142,6 +142,17 @@ def test_zeros_have_to_be_zeros() -> None:
     assert one_wrong(judge, name, with_element(judge.expected[name], index, lambda _: 1e-300)).verdict == "diverges"
 
 
+def test_the_sign_of_zero_counts_in_cases_about_it_and_nowhere_else() -> None:
+    judge = committed_judge("core/activation/relu-signed-zeros/float64")
+    expected = judge.expected["output"]
+    assert np.signbit(expected[0])
+    assert one_wrong(judge, "output", expected.copy()).verdict == "agrees"
+    check = one_wrong(judge, "output", np.where(expected == 0, 0.0, expected))
+    assert (check.verdict, check.reason) == ("diverges", "a zero of the other sign")
+    elsewhere = judge_of(dataclasses.replace(judge.case, signed_zeros=False))
+    assert one_wrong(elsewhere, "output", np.where(expected == 0, 0.0, expected)).verdict == "agrees"
+
+
 def test_the_error_the_tolerance_and_the_place_are_those_of_the_wrong_element() -> None:
     judge = committed_judge(RNN)
     expected = judge.expected["output"]

@@ -11,7 +11,7 @@ from conformance import cases, tolerance
 from conformance.adapters import reference
 from conformance.case import Array, Case, cases_of
 from conformance.cases.rnn import config_of
-from conformance.tolerance import Precision, Simulation, floor_of, has_power, norm, simulate
+from conformance.tolerance import Precision, Simulation, floor_of, has_power, norm, resolution, simulate
 from conformance.trace import Trace
 from tests.conformance.fakes import LOSS, NOTEBOOK, OPTIMIZER, RNN, TRAINING, case_of, changed
 from tests.conformance.simulating import admissions
@@ -55,6 +55,19 @@ def test_sigma_is_never_below_the_rounding_of_the_value_nor_below_the_subnormals
     expected = np.array([0, 2, 3, 0, 0, 0]) * 2.0**-53
     np.testing.assert_array_equal(floor_of(values, FLOAT64), np.maximum(expected, 4 * 2.0**-1074))
     assert floor_of(np.zeros((), np.float32), FLOAT32) == 4 * 2.0**-149
+
+
+@pytest.mark.parametrize("exponent", [-600, 600])
+def test_sigma_scales_with_the_values_where_their_squares_leave_the_range(exponent: int) -> None:
+    rng = np.random.default_rng(0)
+    x, weight, d_output = rng.normal(size=(3, 50)), rng.normal(size=(2, 50)), rng.normal(size=(3, 2))
+    config = {"in_features": 50, "out_features": 2, "bias": False}
+    plain, scaled = (
+        _simulate(_case("linear", config, input=x * scale, weight=weight, d_output=d_output)).sigma["output"]
+        for scale in (1.0, 2.0**exponent)
+    )
+    np.testing.assert_allclose(scaled, plain * 2.0**exponent, rtol=1e-12)
+    assert np.any(plain > 2 * floor_of(x @ weight.T, FLOAT64))  # it is the deviations that scale, not the floor
 
 
 @pytest.mark.parametrize("case_id", [RNN, OPTIMIZER, LOSS, TRAINING, NOTEBOOK])
@@ -112,6 +125,7 @@ def test_cancellation_leaves_the_error_of_what_was_cancelled() -> None:
 
 
 def test_zeros_and_infinities_need_no_power() -> None:
+    assert resolution(np.array([1e-20, 1.0, 1.0]), np.array([1.0, np.nan, np.inf])) == pytest.approx(8e-20)
     assert has_power(np.full(2, 4e-324), np.zeros(2), FLOAT64)
     assert has_power(np.full(2, 1e-17), np.array([np.inf, 1.0]), FLOAT64)
 

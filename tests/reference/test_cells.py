@@ -12,7 +12,7 @@ import torch
 
 from reference import gru, lstm, rnn
 from reference.checks import Array
-from tests.reference.against_torch import assert_all_close, assert_refused, assert_same_refusal, frozen, leaf, tensor
+from tests.reference.against_torch import assert_all_close, assert_same_refusal, frozen, leaf, tensor
 
 
 @dataclass(frozen=True)
@@ -147,9 +147,10 @@ def test_wrong_sizes(name: str, options: dict[str, Any], mentions: str) -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_bias_that_is_no_bool_is_refused(name: str) -> None:
-    """torch takes whatever is true; here it is taken for a mistake."""
-    assert_refused(lambda: KINDS[name].model(2, 3, bias=1), TypeError, "bool")
+@pytest.mark.parametrize("bias", [1, 0, None, "no"])
+def test_a_bias_is_there_if_what_is_given_is_true(name: str, bias: Any) -> None:
+    kind = KINDS[name]
+    assert list(kind.model(2, 3, bias=bias).parameter_shapes) == list(kind.torch_class(2, 3, bias=bias).state_dict())
 
 
 def zeros(*shape: int, dtype: Any = np.float64) -> Array:

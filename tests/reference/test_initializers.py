@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from reference import initializers
 from reference.checks import Array
+from reference.gru import GRU, GRUCell
 from reference.linear import Linear
-from reference.rnn import RNN
+from reference.lstm import LSTM, LSTMCell
+from reference.rnn import RNN, RNNCell
 from tests.reference.against_torch import assert_refused, assert_same_refusal
 
 SHAPES = [(3, 5), (1, 1), (40, 2), (4, 3, 5), (2, 3, 4, 5)]
@@ -107,6 +112,37 @@ def test_rnn_bound_is_that_of_torch(hidden_size: int) -> None:
     assert dict.fromkeys(expected, bound) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("kind", "model"),
+    [
+        (torch.nn.LSTM, LSTM(2, 5, num_layers=2, bidirectional=True)),
+        (torch.nn.LSTM, LSTM(2, 5, proj_size=3)),
+        (torch.nn.LSTM, LSTM(2, 5, bias=False)),
+        (torch.nn.GRU, GRU(2, 5, num_layers=2, bidirectional=True)),
+        (torch.nn.RNNCell, RNNCell(2, 5)),
+        (torch.nn.LSTMCell, LSTMCell(2, 5)),
+        (torch.nn.GRUCell, GRUCell(2, 5, bias=False)),
+    ],
+    ids=str,
+)
+def test_bounds_of_recurrent_layers_and_cells_are_those_of_torch(
+    kind: Callable[..., torch.nn.Module], model: Any
+) -> None:
+    expected = layer_bounds(lambda: kind(**vars_of(model), dtype=torch.float64))
+    bounds = initializers.rnn_bounds(model)
+    assert list(bounds) == list(expected)
+    assert bounds == pytest.approx(expected, rel=1e-12)
+
+
+def vars_of(model: Any) -> dict[str, Any]:
+    return {field.name: getattr(model, field.name) for field in dataclasses.fields(model)}
+
+
+def test_a_cell_without_units() -> None:
+    for name, value in torch.nn.LSTMCell(2, 0).named_parameters():
+        assert initializers.rnn_parameters(LSTMCell(2, 0), rng=np.random.default_rng(0))[name].shape == value.shape
+
+
 # -------------------------------------------------------------------------------------------- distributions
 
 N_DRAWS = 200_000
@@ -114,24 +150,43 @@ ERROR_PROBABILITY = 1e-9
 
 
 def assert_distributed(draws: Array, cumulative: Callable[[Array], Array]) -> None:
-    """The empirical distribution lies as near as the Dvoretzky-Kiefer-Wolfowitz inequality demands.
+    """Kolmogorov and Smirnov's test: a correct initializer fails with probability ERROR_PROBABILITY, for a random seed.
 
-    P(sup |F_n - F| > d) <= 2 exp(-2 n d^2): a correct initializer fails here with probability
-    ERROR_PROBABILITY for a random seed, while a deviation wrong by 3 % moves F by more than d = 0.0073.
+    With N_DRAWS it refuses what moves the distribution function by more than 0.0073, such as a deviation wrong by 3 %.
     """
-    values = np.sort(draws.ravel())
-    distance = math.sqrt(math.log(2 / ERROR_PROBABILITY) / (2 * values.size))
-    expected, n = cumulative(values), values.size
-    above, below = np.arange(1, n + 1) / n - expected, expected - np.arange(n) / n
-    assert max(above.max(), below.max()) <= distance
+    assert stats.kstest(draws.ravel(), cumulative).pvalue > ERROR_PROBABILITY
 
 
 def uniform_cumulative(low: float, high: float) -> Callable[[Array], Array]:
-    return lambda x: (x - low) / (high - low)
+    cumulative: Callable[[Array], Array] = stats.uniform(low, high - low).cdf
+    return cumulative
 
 
 def normal_cumulative(mean: float, std: float) -> Callable[[Array], Array]:
-    return lambda x: np.array([0.5 * math.erfc((mean - v) / (std * math.sqrt(2))) for v in x])
+    cumulative: Callable[[Array], Array] = stats.norm(mean, std).cdf
+    return cumulative
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+@pytest.mark.parametrize(
+    ("draws", "cumulative"),
+    [
+        (initializers.normal((N_DRAWS,), 0, 1.03, rng=rng()), normal_cumulative(0, 1)),
+        (initializers.normal((N_DRAWS,), 0.03, 1, rng=rng()), normal_cumulative(0, 1)),
+        (initializers.uniform((N_DRAWS,), -math.sqrt(3), math.sqrt(3), rng=rng()), normal_cumulative(0, 1)),
+        (initializers.normal((N_DRAWS,), 0, 1 / math.sqrt(3), rng=rng()), uniform_cumulative(-1, 1)),
+        (initializers.uniform((N_DRAWS,), -1, 1.03, rng=rng()), uniform_cumulative(-1, 1)),
+        (initializers.trunc_normal((N_DRAWS,), rng=rng()), normal_cumulative(0, 1)),
+        (np.repeat(initializers.normal((N_DRAWS // 1000,), rng=rng()), 1000), normal_cumulative(0, 1)),
+    ],
+    ids=["deviation", "mean", "uniform-for-normal", "normal-for-uniform", "bound", "truncated", "repeated"],
+)
+def test_wrong_distributions_are_refused(draws: Array, cumulative: Callable[[Array], Array]) -> None:
+    with pytest.raises(AssertionError):
+        assert_distributed(draws, cumulative)
 
 
 SQUARE = (N_DRAWS // 500, 500)
@@ -144,7 +199,7 @@ ROOT_3 = math.sqrt(3)
     ("function", "arguments", "bounds"),
     [
         (initializers.uniform, {}, (0, 1)),
-        (initializers.uniform, {"low": -2, "high": 5}, (-2, 5)),
+        (initializers.uniform, {"a": -2, "b": 5}, (-2, 5)),
         (initializers.xavier_uniform, {"gain": 2}, (-2 * ROOT_3 * XAVIER_STD, 2 * ROOT_3 * XAVIER_STD)),
         (initializers.kaiming_uniform, {}, (-ROOT_3 * HE_STD, ROOT_3 * HE_STD)),
     ],
@@ -175,6 +230,107 @@ def test_normal_draws(function: Callable[..., Array], arguments: Mapping[str, An
     draws = function(SQUARE, **arguments, rng=np.random.default_rng(5))
     assert draws.shape == SQUARE
     assert_distributed(draws, normal_cumulative(mean, std))
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "a", "b"),
+    [(0, 1, -2, 2), (1, 0.5, 0, 1.2), (0, 1, 2.5, 4), (3, 1, -1, 0.5), (0, 1, -0.2, 0.2), (0, 0.02, -2, 2)],
+)
+def test_truncated_normal_draws(mean: float, std: float, a: float, b: float) -> None:
+    cumulative = stats.truncnorm((a - mean) / std, (b - mean) / std, mean, std).cdf
+    draws = initializers.trunc_normal(SQUARE, mean, std, a, b, rng=np.random.default_rng(8))
+    assert draws.shape == SQUARE
+    assert_distributed(draws, cumulative)
+    torch.manual_seed(8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # torch doubts its own draws where the mean is far outside
+        assert_distributed(torch.nn.init.trunc_normal_(torch.empty(SQUARE), mean, std, a, b).numpy(), cumulative)
+    # clipping, which leaves the rest of the Gaussian on the bounds, is something else
+    clipped = np.clip(initializers.normal(SQUARE, mean, std, rng=rng()), a, b)
+    if std > 0.1:
+        with pytest.raises(AssertionError):
+            assert_distributed(clipped, cumulative)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_truncated_draws_stay_within_bounds_that_the_dtype_rounds(dtype: Any) -> None:
+    draws = initializers.trunc_normal((10_000,), 0.5, 10, 0.1, 0.3, rng=rng(), dtype=dtype)
+    assert draws.dtype == dtype
+    assert dtype(0.1) <= draws.min()
+    assert draws.max() <= dtype(0.3)
+
+
+# ------------------------------------------------------------------------------------------ without draws
+
+SAME = [("zeros", (2, 3), ()), ("ones", (4,), ()), ("constant", (2, 3, 4), (-0.7,)), ("constant", (), (2.0,))]
+SAME += [("eye", (3, 3), ()), ("eye", (5, 2), ()), ("eye", (2, 5), ()), ("eye", (0, 2), ())]
+
+
+@pytest.mark.parametrize(("name", "shape", "arguments"), SAME)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_values_without_draws_are_torchs(name: str, shape: tuple[int, ...], arguments: Any, dtype: str) -> None:
+    expected = getattr(torch.nn.init, f"{name}_")(torch.empty(shape, dtype=getattr(torch, dtype)), *arguments).numpy()
+    actual = getattr(initializers, name)(shape, *arguments, dtype=dtype)
+    assert actual.dtype == expected.dtype
+    np.testing.assert_array_equal(actual, expected)
+
+
+# ---------------------------------------------------------------------------------------------- orthogonal
+
+TOO_FEW_TO_MATTER = 1e-12
+"""far above the rounding of products of a few dozen terms in float64, far below any mistake"""
+
+
+def assert_orthogonal(values: Array, gain: float, tolerance: float) -> None:
+    """Rows, or columns where these are fewer, are orthogonal and of length ``gain``."""
+    matrix = values.reshape(len(values), -1)
+    gram = matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix
+    np.testing.assert_allclose(gram, gain**2 * np.eye(len(gram)), rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (30, 7), (7, 30), (1, 5), (5, 1), (1, 1), (6, 2, 3, 2), (3, 4, 5)])
+@pytest.mark.parametrize("gain", [1.0, 5 / 3])
+def test_orthogonal_matrices_are_orthogonal(shape: tuple[int, ...], gain: float) -> None:
+    for dtype, tolerance in ((np.float64, TOO_FEW_TO_MATTER), (np.longdouble, TOO_FEW_TO_MATTER), (np.float32, 1e-4)):
+        values = initializers.orthogonal(shape, gain, rng=rng(), dtype=dtype)
+        assert values.shape == shape
+        assert values.dtype == dtype
+        assert_orthogonal(values, gain, tolerance)
+    assert_orthogonal(torch.nn.init.orthogonal_(torch.empty(shape, dtype=torch.float64), gain).numpy(), gain, 1e-12)
+
+
+def test_what_is_not_orthogonal_is_refused() -> None:
+    drawn = initializers.orthogonal((5, 5), rng=rng())
+    for wrong in (2 * drawn, drawn + 1e-9, initializers.normal((5, 5), rng=rng()) / math.sqrt(5)):
+        with pytest.raises(AssertionError):
+            assert_orthogonal(wrong, 1.0, TOO_FEW_TO_MATTER)
+
+
+def uncorrected(generator: np.random.Generator) -> Array:
+    """Q as the factorization leaves it."""
+    return np.linalg.qr(generator.standard_normal((3, 3)))[0]
+
+
+def assert_uniform(matrices: Array) -> None:
+    """Every element of a uniform (Haar) orthogonal 3 x 3 matrix is a coordinate of a point on the sphere: uniform."""
+    for row in range(3):
+        for column in range(3):
+            assert_distributed(matrices[:, row, column], uniform_cumulative(-1, 1))
+
+
+def test_orthogonal_matrices_are_uniform() -> None:
+    generator = rng()
+    assert_uniform(np.stack([initializers.orthogonal((3, 3), rng=generator) for _ in range(3000)]))
+    torch.manual_seed(9)
+    assert_uniform(np.stack([torch.nn.init.orthogonal_(torch.empty(3, 3)).numpy() for _ in range(3000)]))
+    with pytest.raises(AssertionError):
+        assert_uniform(np.stack([uncorrected(generator) for _ in range(3000)]))
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0)])
+def test_orthogonal_matrices_without_elements(shape: tuple[int, ...]) -> None:
+    assert torch.nn.init.orthogonal_(torch.empty(shape)).shape == shape
+    assert initializers.orthogonal(shape, rng=rng()).shape == shape
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.longdouble])
@@ -248,12 +404,31 @@ def test_wrong_kaiming_options(name: str, options: dict[str, Any], mentions: str
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "shape"), [("eye", (3,)), ("eye", (2, 3, 4)), ("orthogonal", (3,)), ("orthogonal", ())]
+)
+def test_shapes_that_are_refused(name: str, shape: tuple[int, ...]) -> None:
+    options = {"rng": rng()} if name == "orthogonal" else {}
+    assert_same_refusal(
+        lambda: getattr(torch.nn.init, f"{name}_")(torch.empty(shape)),
+        lambda: getattr(initializers, name)(shape, **options),
+        "2 axes",
+    )
+
+
 def test_distributions_that_do_not_exist() -> None:
-    rng = np.random.default_rng()
     assert_same_refusal(
-        lambda: torch.nn.init.normal_(torch.empty(2), 0, -1), lambda: initializers.normal((2,), 0, -1, rng=rng), "std"
+        lambda: torch.nn.init.normal_(torch.empty(2), 0, -1), lambda: initializers.normal((2,), 0, -1, rng=rng()), "std"
     )
-    assert_refused(lambda: initializers.gaussian((2,), -1, rng=rng), RuntimeError, "negative")
+    assert_refused(lambda: initializers.gaussian((2,), -1, rng=rng()), RuntimeError, "negative")
     assert_same_refusal(
-        lambda: torch.nn.init.uniform_(torch.empty(2), 1, -1), lambda: initializers.uniform((2,), 1, -1, rng=rng), "low"
+        lambda: torch.nn.init.uniform_(torch.empty(2), 1, -1),
+        lambda: initializers.uniform((2,), 1, -1, rng=rng()),
+        "above",
     )
+    assert_same_refusal(
+        lambda: torch.nn.init.trunc_normal_(torch.empty(2), 0, 1, 2, 1),
+        lambda: initializers.trunc_normal((2,), 0, 1, 2, 1, rng=rng()),
+        "above",
+    )
+    assert_refused(lambda: initializers.trunc_normal((2,), 0, -1, rng=rng()), RuntimeError, "negative")

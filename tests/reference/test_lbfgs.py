@@ -118,4 +118,9 @@ def test_wrong_options(options: dict[str, Any]) -> None:
 
     params = {"w": np.zeros((2, 2)), "b": np.zeros(1)}
     run = Valley(params, {})
-    assert_same_refusal(in_torch, lambda: optim.LBFGS(**options))
+
+    def in_numpy() -> None:
+        optimizer = optim.LBFGS(**options)
+        optimizer.step(params, lambda at: ((at["w"] - 1).sum(), {"w": np.ones((2, 2))}), optimizer.init(params))
+
+    assert_same_refusal(in_torch, in_numpy)

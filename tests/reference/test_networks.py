@@ -441,9 +441,8 @@ def test_an_empty_batch_has_no_lengths() -> None:
 @pytest.mark.parametrize(
     ("x", "lengths", "error", "mentions"),
     [
-        # torch reads behind the input's end, drops sequences, or truncates: here these are refused
+        # torch reads behind the input's end, or drops sequences: here these are refused
         (zeros(5, 3, 2), np.array([6, 3, 2]), RuntimeError, "at most 5"),
-        (zeros(5, 3, 2), np.array([5.0, 3.0, 2.0]), RuntimeError, "integers"),
         (zeros(5, 2), np.array([5]), RuntimeError, "3-D"),
         (zeros(5, 3, 2), [5, 3, 2], TypeError, "array"),
     ],
@@ -452,6 +451,19 @@ def test_lengths_that_only_the_reference_refuses(x: Array, lengths: Any, error: 
     model = rnn.RNN(2, 3)
     params = {name: zeros(*shape) for name, shape in model.parameter_shapes.items()}
     assert_refused(lambda: rnn.forward(model, params, x, lengths=lengths), error, mentions)
+
+
+def test_fractions_of_a_step_are_dropped() -> None:
+    """As by torch, which turns lengths into int64."""
+    x = np.random.default_rng(0).standard_normal((5, 3, 2))
+    lengths, model = np.array([4.9, 3.2, 1.0]), rnn.RNN(2, 3)
+    assert pack_padded_sequence(tensor(x), tensor(lengths)).batch_sizes.tolist() == [3, 2, 2, 1]
+    rng = np.random.default_rng(1)
+    params = {name: rng.standard_normal(shape) for name, shape in model.parameter_shapes.items()}
+    output, h_n, _ = rnn.forward(model, params, x, lengths=lengths)
+    expected, h_n_expected, _ = rnn.forward(model, params, x, lengths=np.array([4, 3, 1]))
+    np.testing.assert_array_equal(output, expected)
+    np.testing.assert_array_equal(h_n, h_n_expected)
 
 
 @pytest.mark.parametrize(

@@ -265,7 +265,9 @@ def test_options_that_torch_refuses_in_the_first_step(options: dict[str, Any], m
     theirs = leaf(np.zeros((2, 2)))
     theirs.grad = torch.zeros(2, 2, dtype=torch.float64)
     run: Any = torch.optim.Muon([theirs], **options)
-    assert_same_refusal(run.step, lambda: optim.Muon(**options), mentions)
+    params = {"w": np.zeros((2, 2))}
+    optimizer = optim.Muon(**options)
+    assert_same_refusal(run.step, lambda: optimizer.step(params, params, optimizer.init(params)), mentions)
 
 
 # ------------------------------------------------------------------------------------------------------ bfloat16
