@@ -21,7 +21,8 @@ FAMILIES = (
     *("gru", "gru_packed", "gru_dropout", "gru_packed_dropout", "gru_unbatched", "gru_sequences", "gru_cell"),
     "packing",
     *("linear", "activation", "loss", "initializer", "initializer_values"),
-    *("optimizer", "optimizer_sparse", "optimizer_closure", "clip", "schedule", "training", "notebook", "error"),
+    *("optimizer", "optimizer_groups", "optimizer_sparse", "optimizer_closure", "clip"),
+    *("schedule", "training", "notebook", "error"),
 )
 
 

@@ -297,11 +297,38 @@ class OneCycleLR(Schedule):
 
 
 @dataclass(frozen=True)
+class SWALR(Schedule):
+    """From lr to swa_lr in anneal_epochs steps, and then constant (Izmailov et al. 2018, stochastic weight averaging).
+
+        (1 - a) lr + a swa_lr
+
+    where a goes from 0 to 1 along half a cosine or a line; with anneal_epochs 0 the rate is swa_lr from step 0 on.
+    torch keeps it in ``torch.optim.swa_utils``.
+    """
+
+    swa_lr: float
+    anneal_epochs: int = 10
+    anneal_strategy: str = "cos"
+
+    def __post_init__(self) -> None:
+        if self.anneal_strategy not in ("cos", "linear"):
+            raise ValueError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {self.anneal_strategy}")
+        if not isinstance(self.anneal_epochs, int) or self.anneal_epochs < 0:
+            raise ValueError(f"anneal_epochs must be equal or greater than 0, got {self.anneal_epochs}")
+
+    def rate(self, lr: float, t: int) -> float:
+        progress = min(t, self.anneal_epochs) / self.anneal_epochs if self.anneal_epochs else 1.0
+        alpha = (1 - math.cos(math.pi * progress)) / 2 if self.anneal_strategy == "cos" else progress
+        return (1 - alpha) * lr + alpha * self.swa_lr
+
+
+@dataclass(frozen=True)
 class SequentialLR(Schedule):
     """One schedule after another: schedule i from milestone i - 1 on, its steps counted from there, from ``lr``.
 
-    Not supported are schedules that torch continues from wherever the rate happens to be: MultiplicativeLR, and
-    those whose steps are not a plain count. They are refused with ValueError.
+    MultiplicativeLR and SWALR, whose rates are made from the ones before, go on from the last rate of the schedule
+    that they follow; MultiplicativeLR asks for f(0) then, at its milestone. Refused with ValueError are CyclicLR and
+    OneCycleLR, which in torch change the first rate of all the others, and compositions.
     """
 
     schedulers: Sequence[Schedule]
@@ -311,9 +338,7 @@ class SequentialLR(Schedule):
         if len(self.schedulers) < 1:
             raise ValueError("SequentialLR expects at least one scheduler, but got no scheduler.")
         for schedule in self.schedulers:
-            if not isinstance(schedule, Factor | LambdaLR | CosineAnnealingLR) or isinstance(
-                schedule, MultiplicativeLR
-            ):
+            if not isinstance(schedule, Factor | LambdaLR | CosineAnnealingLR | CosineAnnealingWarmRestarts | SWALR):
                 raise ValueError(f"SequentialLR of {type(schedule).__name__} is not supported")
         if len(self.milestones) != len(self.schedulers) - 1:
             raise ValueError(
@@ -324,7 +349,12 @@ class SequentialLR(Schedule):
     def rate(self, lr: float, t: int) -> float:
         index = bisect_right(self.milestones, t)
         begin = self.milestones[index - 1] if index else 0
-        return self.schedulers[index].rate(lr, t - begin)
+        schedule = self.schedulers[index]
+        if begin > 0 and isinstance(schedule, MultiplicativeLR | SWALR):
+            lr = self.rate(lr, begin - 1)
+            if isinstance(schedule, MultiplicativeLR):
+                lr = lr * schedule.lr_lambda(0)
+        return schedule.rate(lr, t - begin)
 
 
 @dataclass(frozen=True)

@@ -242,7 +242,18 @@ def _resident() -> int:
 
 
 def _highest() -> int:
-    """The most that this process has held: kilobytes but for macOS."""
+    """The most that this process has held.
+
+    Linux' ``ru_maxrss``, unlike its VmHWM, starts at what the parent held when it started this process.
+    """
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        status = ""
+    for line in status.splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    # kilobytes but for macOS
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 

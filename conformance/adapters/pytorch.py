@@ -289,6 +289,26 @@ def optimizer(case: Case) -> Trace:
     return trace
 
 
+def optimizer_groups(case: Case) -> Trace:
+    params = {name: _leaf(value) for name, value in case.params().items()}
+    constructor = {key: value for key, value in case.config.items() if key != "groups"}
+    groups = [
+        _arguments(group) | {"params": [params[name] for name in group["params"]]} for group in case.config["groups"]
+    ]
+    algorithm = _made(constructor, groups)
+    trace: Trace = {}
+    for k in range(1, case.steps + 1):
+        if f"step{k}.lr" in case:
+            for group, rate in zip(algorithm.param_groups, case[f"step{k}.lr"], strict=True):
+                group["lr"] = float(rate)
+        grads = case.params(f"step{k}.grad.")
+        for name, param in params.items():
+            param.grad = torch.from_numpy(grads[name]) if name in grads else None
+        algorithm.step()
+        trace |= _step_trace(k, params, algorithm)
+    return trace
+
+
 def optimizer_sparse(case: Case) -> Trace:
     params = {name: _leaf(value) for name, value in case.params().items()}
     algorithm = make_optimizer(case.config, params)
@@ -379,10 +399,11 @@ def schedule(case: Case) -> Trace:
 
 def _schedule(config: Mapping[str, Any], case: Case, optimizer: torch.optim.Optimizer) -> Any:
     arguments = {key: value for key, value in config.items() if key not in ("schedule", "steps", "schedulers")}
-    if "lr_lambda" in case:
+    if config["schedule"] in ("LambdaLR", "MultiplicativeLR"):
         factors = case["lr_lambda"]
         arguments["lr_lambda"] = lambda t: float(factors[t])
-    kind = getattr(torch.optim.lr_scheduler, config["schedule"])
+    where = torch.optim.swa_utils if config["schedule"] == "SWALR" else torch.optim.lr_scheduler
+    kind = getattr(where, config["schedule"])
     if "schedulers" not in config:
         return kind(optimizer, **arguments)
     parts = [_schedule(part, case, optimizer) for part in config["schedulers"]]
@@ -522,12 +543,19 @@ def _notebook_optimizer(config: Mapping[str, Any], params: Tensors) -> torch.opt
 
 def make_optimizer(config: Mapping[str, Any], params: Tensors) -> torch.optim.Optimizer:
     """The algorithm of a case's configuration over named parameters, one tensor at a time."""
-    arguments = {key: tuple(v) if isinstance(v, list) else v for key, v in config.items() if key != "algorithm"}
+    return _made(config, list(params.values()))
+
+
+def _made(config: Mapping[str, Any], params: list[Any]) -> torch.optim.Optimizer:
     algorithm = getattr(torch.optim, config["algorithm"])
     # foreach=False selects the single-tensor path; not all take fused, which is off then too
     ways = {"foreach": False} if "foreach" in inspect.signature(algorithm).parameters else {}
-    made: torch.optim.Optimizer = algorithm(list(params.values()), **arguments, **ways)
+    made: torch.optim.Optimizer = algorithm(params, **_arguments(config), **ways)
     return made
+
+
+def _arguments(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in config.items() if key != "algorithm"}
 
 
 def _step_trace(k: int, params: Tensors, algorithm: torch.optim.Optimizer) -> Trace:

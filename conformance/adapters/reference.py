@@ -276,6 +276,27 @@ def optimizer(case: Case) -> Trace:
     return trace
 
 
+def optimizer_groups(case: Case) -> Trace:
+    constructor = {key: value for key, value in case.config.items() if key != "groups"}
+    members = []
+    for group in case.config["groups"]:
+        own = {key: value for key, value in group.items() if key != "params"}
+        members.append((make_optimizer(constructor | own), group["params"]))
+    algorithm = optim.ParamGroups(members)
+    params = case.params()
+    state: Any = algorithm.init(params)
+    trace: Trace = {}
+    for k in range(1, case.steps + 1):
+        if f"step{k}.lr" in case:
+            rates = zip(algorithm.groups, case[f"step{k}.lr"], strict=True)
+            algorithm = optim.ParamGroups(
+                [(replace(member, lr=float(rate)), names) for (member, names), rate in rates]  # type: ignore[call-arg]
+            )
+        params, state = algorithm.step(params, case.params(f"step{k}.grad."), state)
+        trace |= step_trace(k, params, state)
+    return trace
+
+
 def optimizer_sparse(case: Case) -> Trace:
     algorithm = make_optimizer(case.config)
     params = case.params()
@@ -382,7 +403,7 @@ def make_schedule(config: Mapping[str, Any], case: Case) -> Any:
     arguments = {key: value for key, value in config.items() if key not in ("schedule", "steps", "schedulers")}
     if "schedulers" in config:
         arguments["schedulers"] = [make_schedule(part, case) for part in config["schedulers"]]
-    if "lr_lambda" in case:
+    if config["schedule"] in ("LambdaLR", "MultiplicativeLR"):
         factors = case["lr_lambda"]
         arguments["lr_lambda"] = lambda t: float(factors[t])
     return getattr(schedules, config["schedule"])(**arguments)

@@ -24,6 +24,7 @@ from conformance.cases import (
     notebook,
     optimizer,
     optimizer_closure,
+    optimizer_groups,
     optimizer_sparse,
     packing,
     recurrent,
@@ -37,7 +38,7 @@ from conformance.cases import (
 MODULES = (
     *(documented, rnn, recurrent, cell, packing),
     *(linear, activation, loss, initializer),
-    *(optimizer, optimizer_sparse, optimizer_closure, clip, schedule, training, notebook, error),
+    *(optimizer, optimizer_groups, optimizer_sparse, optimizer_closure, clip, schedule, training, notebook, error),
 )
 
 ALIASES = {"documented/three-step": "documented/*/three-step*"}

@@ -210,6 +210,12 @@ def arrays_of(
     return arrays
 
 
+def shapes_of(algorithm: str) -> dict[str, Any]:
+    """What ``arrays_of`` takes for an algorithm whose parameters cannot be the usual ones."""
+    # matrices only; in bfloat16 rows of very different size leave nothing but rounding of the small ones
+    return {"scales": np.ones(5), "bias": (2, 4)} if algorithm == "Muon" else {}
+
+
 def cases() -> Iterator[Case]:
     for algorithm, defaults in DEFAULTS.items():
         full = {"algorithm": algorithm} | defaults
@@ -262,9 +268,7 @@ def _case(
     level: Level = "standard",
     **arrays: Any,
 ) -> Iterator[Case]:
-    if full["algorithm"] == "Muon":
-        # matrices only; in bfloat16 rows of very different size leave nothing but rounding of the small ones
-        arrays |= {"scales": np.ones(5), "bias": (2, 4)}
+    arrays |= shapes_of(full["algorithm"])
     yield from cases_of(
         "optimizer",
         f"{full['algorithm']}-{name}",

@@ -23,10 +23,14 @@ DEFAULTS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _arrays(rng: np.random.Generator) -> dict[str, Array]:
+def arrays_of(rng: np.random.Generator, *, scale: float = 1.0) -> dict[str, Array]:
+    """Two parameters, and a quadratic function whose values and gradients are ``scale`` times the usual."""
     arrays = {"param.weight": rng.standard_normal((2, 2)), "param.bias": rng.standard_normal(1)}
     factor = rng.standard_normal((5, 5))
-    return arrays | {"matrix": factor @ factor.T / 5 + np.eye(5), "vector": rng.standard_normal(5)}
+    return arrays | {
+        "matrix": scale * (factor @ factor.T / 5 + np.eye(5)),
+        "vector": scale * rng.standard_normal(5),
+    }
 
 
 def cases() -> Iterator[Case]:
@@ -48,4 +52,4 @@ def cases() -> Iterator[Case]:
     ]  # fmt: skip
     for name, objective, options, steps, note in table:
         config = {"algorithm": "LBFGS", "objective": objective, "steps": steps} | DEFAULTS | options
-        yield from cases_of("optimizer_closure", f"LBFGS-{name}", config, _arrays, note, level="quick")
+        yield from cases_of("optimizer_closure", f"LBFGS-{name}", config, arrays_of, note, level="quick")

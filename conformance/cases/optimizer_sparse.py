@@ -16,10 +16,18 @@ ROWS: tuple[tuple[int, ...], ...] = ((0, 2, 1), (4, 0), (2, 2, 0, 5, 2), (3, 1),
 SCALES = np.array([1.0, 1e-2, 1e-4, 1e-8, 1.0, 1e-4, 1.0])
 
 
-def _arrays(rng: np.random.Generator, *, rates: Mapping[int, float] | None = None, scale: float = 1.0) -> Any:
+def arrays_of(
+    rng: np.random.Generator,
+    steps: int = len(ROWS),
+    *,
+    rates: Mapping[int, float] | None = None,
+    scale: float = 1.0,
+) -> dict[str, Array]:
+    """A parameter of seven rows, and the gradients of those that each step has; after seven steps from the start."""
     arrays: dict[str, Array] = {"param.embedding": rng.standard_normal((7, 3))}
     mean = rng.standard_normal((7, 3))
-    for k, rows in enumerate(ROWS, start=1):
+    for k in range(1, steps + 1):
+        rows = ROWS[(k - 1) % len(ROWS)]
         chosen = np.array(rows, dtype=np.int64)
         values = mean[chosen] + rng.standard_normal((len(rows), 3))
         arrays[f"step{k}.grad.embedding.rows"] = chosen
@@ -43,12 +51,12 @@ def cases() -> Iterator[Case]:
     ]
     for name, changed in options:
         note = "rows repeated, late, never, and a step without rows"
-        yield from cases_of("optimizer_sparse", name, {**full, **changed}, _arrays, note, level="quick")
+        yield from cases_of("optimizer_sparse", name, {**full, **changed}, arrays_of, note, level="quick")
     yield from cases_of(
         "optimizer_sparse",
         "changing-lr",
         full,
-        lambda rng: _arrays(rng, rates={1: 0.1, 4: 0.01}),
+        lambda rng: arrays_of(rng, rates={1: 0.1, 4: 0.01}),
         "the rate changes in mid-run",
         level="quick",
     )
@@ -56,6 +64,6 @@ def cases() -> Iterator[Case]:
         "optimizer_sparse",
         "small-gradients",
         full,
-        lambda rng: _arrays(rng, scale=1e-4),
+        lambda rng: arrays_of(rng, scale=1e-4),
         "all gradients 1e-4 of the usual",
     )

@@ -52,6 +52,12 @@ def restarts(T_0: int = 4, T_mult: int = 1, eta_min: float = 0.0) -> dict[str, A
     return {"schedule": "CosineAnnealingWarmRestarts", "T_0": T_0, "T_mult": T_mult, "eta_min": eta_min}
 
 
+def swa(swa_lr: float = 0.02, anneal_epochs: int = 6, anneal_strategy: str = "cos") -> dict[str, Any]:
+    return {
+        "schedule": "SWALR", "swa_lr": swa_lr, "anneal_epochs": anneal_epochs, "anneal_strategy": anneal_strategy,
+    }  # fmt: skip
+
+
 CONFIGURATIONS: list[tuple[str, dict[str, Any], str]] = [
     ("StepLR", step_lr(), "the rate falls at steps 3, 6, ..."),
     ("StepLR-gamma", step_lr(4, 0.5), "another factor and interval"),
@@ -76,8 +82,16 @@ CONFIGURATIONS: list[tuple[str, dict[str, Any], str]] = [
     ("OneCycleLR-three_phase", ONE_CYCLE | {"three_phase": True}, "down as fast as up, then to the end"),
     ("OneCycleLR-epochs", ONE_CYCLE | {"total_steps": None, "epochs": 5, "steps_per_epoch": 4, "div_factor": 10.0,
                                        "final_div_factor": 100.0}, "steps as a product"),
+    ("SWALR", swa(), "half a cosine down, and then constant"),
+    ("SWALR-linear", swa(0.3, 7, "linear"), "a line, upwards"),
+    ("SWALR-anneal_epochs", swa(0.02, 0), "the last rate at once"),
     ("SequentialLR", {"schedule": "SequentialLR", "schedulers": [linear(0.1, 1.0, 4), exponential(), cosine(5, 0.01)],
                       "milestones": [4, 9], "steps": 16}, "each counted from its own start"),
+    ("SequentialLR-restarts", {"schedule": "SequentialLR", "schedulers": [linear(0.1, 1.0, 3), restarts(3, 2, 0.01),
+                                                                         exponential(0.8)], "milestones": [3, 12]},
+     "restarts counted from their own start too"),
+    ("SequentialLR-SWALR", {"schedule": "SequentialLR", "schedulers": [exponential(0.8), swa(), step_lr()],
+                            "milestones": [5, 14]}, "annealed from the rate that it finds"),
     ("ChainedScheduler", {"schedule": "ChainedScheduler", "schedulers": [constant(0.5, 4), exponential(), step_lr()]},
      "all factors at once"),
     ("ReduceLROnPlateau", PLATEAU, "patience, and a metric that improves, stalls and improves by too little"),
@@ -108,13 +122,20 @@ def cases() -> Iterator[Case]:
 
         full = {"steps": 20} | config
         yield from cases_of("schedule", name, full, build, note, level="quick", dtypes=("float64",))
-    for name in ("LambdaLR", "MultiplicativeLR"):
+    parts = [exponential(0.8), {"schedule": "MultiplicativeLR"}]
+    unruly: list[tuple[str, dict[str, Any], str]] = [
+        ("LambdaLR", {"schedule": "LambdaLR"}, "factors that follow no rule, one for every step"),
+        ("MultiplicativeLR", {"schedule": "MultiplicativeLR"}, "factors that follow no rule, one for every step"),
+        ("SequentialLR-MultiplicativeLR", {"schedule": "SequentialLR", "schedulers": parts, "milestones": [4]},
+         "factors on the rate that is found, the one of step 0 too"),
+    ]  # fmt: skip
+    for name, config, note in unruly:
         yield from cases_of(
             "schedule",
             name,
-            {"schedule": name, "steps": 12},
+            config | {"steps": 12},
             lambda rng: {"lr": np.asarray(0.1), "lr_lambda": rng.uniform(0.5, 1.2, 13)},
-            "factors that follow no rule, one for every step",
+            note,
             level="quick",
             dtypes=("float64",),
         )

@@ -8,7 +8,10 @@ from functools import cache
 
 from conformance.case import Case
 
-SUITES: Mapping[str, str] = {"torch-modules": "conformance.adapters.pytorch_modules"}
+SUITES: Mapping[str, str] = {
+    "torch-modules": "conformance.adapters.pytorch_modules",
+    "torch-optimizers": "conformance.adapters.pytorch_optimizers",
+}
 """the module whose ``cases()`` builds a suite"""
 
 

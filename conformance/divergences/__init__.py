@@ -13,6 +13,7 @@ adam_kin.py     Adamax, NAdam and RAdam
 sparse.py       SparseAdam
 matrices.py     Adafactor and Muon
 closures.py     LBFGS
+groups.py       groups of parameters, missing gradients
 clipping.py     clipping of gradients
 schedules.py    learning-rate schedules
 layers.py       the linear layer
@@ -37,6 +38,7 @@ from conformance.divergences import (
     clipping,
     closures,
     gated,
+    groups,
     initializers,
     layers,
     losses,
@@ -71,6 +73,7 @@ def catalogue() -> tuple[Divergence, ...]:
         sparse,
         matrices,
         closures,
+        groups,
         clipping,
         schedules,
         layers,

@@ -37,10 +37,10 @@ class Optimizer:
         """The state before the first step. torch creates most of it in a parameter's first step: empty here.
 
         Raises:
+            TypeError: parameters that are no dict.
             ValueError: no parameters.
         """
-        if not params:
-            raise ValueError("optimizer got an empty parameter list")
+        check_params(params)
         return {name: self.initial_state(param) for name, param in params.items()}
 
     def initial_state(self, param: Array) -> ParamState:
@@ -161,6 +161,13 @@ def _write(name: str, target: Array | None, value: Array) -> Array:
     check_like(f"out {name}", target, value.shape, value.dtype)
     target[...] = value
     return target
+
+
+def check_params(params: Any) -> None:
+    if not isinstance(params, Mapping):
+        raise TypeError(f"params must be a dict of arrays by name, got {type(params).__name__}")
+    if not params:
+        raise ValueError("optimizer got an empty parameter list")
 
 
 def check_at_least_zero(**values: float) -> None:

@@ -20,7 +20,8 @@ class ParamGroups:
         state = optimizer.init(params)
         params, state = optimizer.step(params, grads, state)
 
-    torch's groups share an algorithm; these need not.
+    torch's groups share an algorithm; these need not. torch gives the sums of Adagrad the constructor's
+    ``initial_accumulator_value`` whatever a group says; here it is the group's own.
     """
 
     groups: Sequence[tuple[Optimizer, Collection[str]]]

@@ -40,6 +40,11 @@ class SparseAdam(Optimizer):
             raise ValueError(f"Invalid epsilon value: {self.eps}, expected above 0")
         check_betas(self.betas)
 
+    def initial_state(self, param: Array) -> ParamState:
+        if param.dtype.kind == "c":
+            raise ValueError("SparseAdam does not support complex parameters")
+        return {}
+
     def check_gradient(self, name: str, param: Array, grad: Any) -> None:
         if isinstance(grad, np.ndarray):
             raise RuntimeError(f"SparseAdam does not support dense gradients, got one for {name}; please consider Adam")

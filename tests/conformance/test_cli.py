@@ -278,7 +278,10 @@ def _untouched(earlier: dict[Path, bytes]) -> None:
     [
         ((), "Missing command"),
         (("rnu",), "No such command 'rnu'"),
-        (("run", "--suite", "documentde"), "no case matches; the suites are core, documented, and `conformance list`"),
+        (
+            ("run", "--suite", "documentde"),
+            "no case matches; the suites are core, documented, torch-modules, and `conformance list`",
+        ),
         (("run", "--case", "core/rnn/no-such-case"), "no case matches"),
         (("run", "--suite", "documented", "--family", "loss"), "no case matches"),
         (("list", "--case", "nothing"), "no case matches"),

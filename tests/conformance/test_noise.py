@@ -29,15 +29,25 @@ EXACT = {
         r"step2\.state\.bias\.momentum_buffer",
         "the bias' first gradient",
     ),
-    r"optimizer/ASGD-.*": (r".*\.(eta|mu)", "rounded to float32, where this noise is not felt"),
-    r"optimizer/NAdam-.*": (r".*\.mu_product", "rounded to float32, where this noise is not felt"),
+    r"optimizer_groups/SGD-.*": (
+        r"step1\.state\.(weight|shift)\.momentum_buffer",
+        "the first buffer copies a gradient",
+    ),
+    r"optimizer_groups/SGD-missing-gradients": (
+        r"step2\.state\.shift\.momentum_buffer",
+        "its second gradient is missing",
+    ),
+    r"optimizer_groups/.*-missing-gradients": (r"step1\.param\.bias", "no gradient yet"),
+    r"optimizer_groups/.*": (r".*\.empty(\..*)?", "no element to round"),
+    r"optimizer(_groups)?/ASGD-.*": (r".*\.(eta|mu)", "rounded to float32, where this noise is not felt"),
+    r"optimizer(_groups)?/NAdam-.*": (r".*\.mu_product", "rounded to float32, where this noise is not felt"),
     r"error/.*": (r"refusal", "a class of exceptions"),
     r"schedule/.*": (r".*", "computed from numbers by Python's floats, not from arrays"),
     r"optimizer_closure/.*": (r".*\.(calls|func_evals|n_iter)", "counts"),
     r"optimizer_closure/.*-tolerance_grad": (r"step1\.param\..*", "good enough: nothing moves"),
     r"clip/value.*": (r"grad\..*", "limits are selected"),
     r"clip/norm-(0|inf|minus-inf)": (r"total_norm", "a count, or the largest or smallest value"),
-    r"optimizer/Rprop-.*": (r".*\.prev", "a gradient, or 0"),
+    r"optimizer(_groups)?/Rprop-.*": (r".*\.prev", "a gradient, or 0"),
 }
 """arrays that rounding cannot reach, by case and name, and why"""
 

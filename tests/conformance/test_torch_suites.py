@@ -145,7 +145,9 @@ def test_a_wrong_network_is_found_by_torchs_inputs() -> None:
         weights = {name: value.T for name, value in case.arrays.items() if "weight_hh" in name}
         return reference.rnn_packed(changed(case, weights))
 
-    built = [case for case in torch_suites.cases_of_suite("torch-modules") if case.family == "rnn_packed"]
+    # a ReLU network that starts in its flat part does not show it
+    packed = [case for case in torch_suites.cases_of_suite("torch-modules") if case.family == "rnn_packed"]
+    built = [case for case in packed if case.config["nonlinearity"] == "tanh"]
     verdicts = {
         check.verdict
         for case in built[:4]

@@ -23,6 +23,13 @@ SCHEDULES: dict[str, list[dict[str, Any]]] = {
     "PolynomialLR": [{}, {"total_iters": 13, "power": 0.5}],
     "CosineAnnealingLR": [{"T_max": 20}, {"T_max": 7, "eta_min": 0.1}],
     "CosineAnnealingWarmRestarts": [{"T_0": 5}, {"T_0": 1, "T_mult": 2, "eta_min": 0.1}, {"T_0": 3, "T_mult": 3}],
+    "SWALR": [
+        {"swa_lr": 0.05, "anneal_epochs": 6},
+        {"swa_lr": 0.4, "anneal_epochs": 7, "anneal_strategy": "linear"},
+        {"swa_lr": 0.05},
+        {"swa_lr": 0.05, "anneal_epochs": 0},
+        {"swa_lr": 0.05, "anneal_epochs": 1},
+    ],
     "CyclicLR": [
         {"base_lr": 0.1, "max_lr": 0.5, "step_size_up": 3},
         {"base_lr": 0.1, "max_lr": 0.5, "step_size_up": 2, "step_size_down": 5, "mode": "triangular2"},
@@ -55,10 +62,14 @@ def torch_rates(sgd: torch.optim.Optimizer, scheduler: Any, steps: int = STEPS) 
     return rates, momenta
 
 
+def torchs(name: str) -> Any:
+    return torch.optim.swa_utils.SWALR if name == "SWALR" else getattr(torch.optim.lr_scheduler, name)
+
+
 @pytest.mark.parametrize(("name", "options"), PAIRS)
 def test_rates_are_those_of_torch(name: str, options: dict[str, Any]) -> None:
     sgd = optimizer()
-    rates, momenta = torch_rates(sgd, getattr(torch.optim.lr_scheduler, name)(sgd, **options))
+    rates, momenta = torch_rates(sgd, torchs(name)(sgd, **options))
     schedule = getattr(schedules, name)(**options)
     np.testing.assert_allclose([schedule.rate(LR, t) for t in range(STEPS + 1)], rates, rtol=1e-12, atol=1e-15)
     if name in ("CyclicLR", "OneCycleLR"):
@@ -66,14 +77,15 @@ def test_rates_are_those_of_torch(name: str, options: dict[str, Any]) -> None:
 
 
 def both(name: str, options: dict[str, Any]) -> tuple[Any, Any]:
-    return getattr(schedules, name)(**options), lambda sgd: getattr(torch.optim.lr_scheduler, name)(sgd, **options)
+    return getattr(schedules, name)(**options), lambda sgd: torchs(name)(sgd, **options)
 
 
 @pytest.mark.parametrize("milestones", [[5, 12], [1, 2], [20, 21]])
 def test_schedules_after_one_another(milestones: list[int]) -> None:
     rng = np.random.default_rng(milestones[0])
-    names = [name for name, _ in PAIRS[:14] if name != "MultiplicativeLR"]
-    for _ in range(20):
+    names = [*dict.fromkeys(name for name, _ in PAIRS if name not in ("CyclicLR", "OneCycleLR"))]
+    assert {"MultiplicativeLR", "SWALR", "CosineAnnealingWarmRestarts"} <= set(names)
+    for _ in range(40):
         chosen = [both(name, SCHEDULES[name][0]) for name in rng.choice(names, 3)]
         sgd = optimizer()
         scheduler = torch.optim.lr_scheduler.SequentialLR(sgd, [make(sgd) for _, make in chosen], milestones)
@@ -142,12 +154,15 @@ def test_plateaus_are_found_as_in_torch(seed: int) -> None:
         ("ReduceLROnPlateau", {"factor": 1.0}, "Factor"),
         ("ReduceLROnPlateau", {"mode": "best"}, "mode best"),
         ("ReduceLROnPlateau", {"threshold_mode": "log"}, "log"),
+        ("SWALR", {"swa_lr": 0.1, "anneal_strategy": "step"}, "step"),
+        ("SWALR", {"swa_lr": 0.1, "anneal_epochs": -1}, "-1"),
+        ("SWALR", {"swa_lr": 0.1, "anneal_epochs": 2.0}, "2.0"),
         ("SequentialLR", {"schedulers": [], "milestones": []}, "at least one"),
         ("ChainedScheduler", {"schedulers": []}, "at least one"),
     ],
 )
 def test_wrong_options(name: str, options: dict[str, Any], mentions: str) -> None:
-    scheduler = getattr(torch.optim.lr_scheduler, name)
+    scheduler = torchs(name)
 
     def in_torch() -> None:
         scheduler(**options) if name == "ChainedScheduler" else scheduler(optimizer(), **options)
@@ -164,8 +179,8 @@ def test_more_steps_than_a_cycle_has() -> None:
 
 def test_compositions_that_are_no_function_of_the_step_are_refused() -> None:
     step, cyclic = schedules.StepLR(3), schedules.CyclicLR(0.1, 0.2)
-    wrong = schedules.MultiplicativeLR(lambda t: 0.9)
-    assert_refused(lambda: schedules.SequentialLR([step, wrong], [3]), ValueError, "MultiplicativeLR")
+    swa = schedules.SWALR(0.1)
+    assert_refused(lambda: schedules.ChainedScheduler([step, swa]), ValueError, "SWALR")
     assert_refused(lambda: schedules.SequentialLR([step, cyclic], [3]), ValueError, "CyclicLR")
     assert_refused(lambda: schedules.ChainedScheduler([step, cyclic]), ValueError, "CyclicLR")
     assert_refused(lambda: schedules.SequentialLR([step, step], [3, 4]), ValueError, "2")
