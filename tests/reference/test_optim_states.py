@@ -35,9 +35,7 @@ def gradient(algorithm: str, values: Array) -> tuple[Any, torch.Tensor]:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("algorithm", "options"), CONFIGURATIONS)
-def test_a_first_state_has_the_arrays_that_torch_allocates(
-    algorithm: str, options: dict[str, Any], dtype: Any
-) -> None:
+def test_a_first_state_has_the_arrays_that_torch_allocates(algorithm: str, options: dict[str, Any], dtype: Any) -> None:
     param = np.ones((2, 3), dtype)
     optimizer = getattr(optim, algorithm)(**options)
     theirs = leaf(param)
