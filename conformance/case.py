@@ -22,7 +22,7 @@ FAMILIES = (
     "packing",
     *("linear", "activation", "loss", "initializer", "initializer_values"),
     *("optimizer", "optimizer_groups", "optimizer_sparse", "optimizer_closure", "clip"),
-    *("schedule", "training", "notebook", "error"),
+    *("schedule", "training", "training_lstm", "training_gru", "notebook", "error"),
 )
 
 

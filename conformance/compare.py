@@ -49,6 +49,10 @@ class Check:
     expected_arbiter: float | None = None
     values: dict[str, Any] | None = None
     """what was compared, for the documented example only"""
+    replay_differs: int | None = None
+    """how many elements differ from torch's in any bit when the reference runs with torch's rounding"""
+    replay_skipped: str | None = None
+    """why it did not run with torch's rounding, where that was asked for"""
 
 
 @dataclass(frozen=True)

@@ -123,8 +123,17 @@ def _diagnosis(found: Diagnosis) -> dict[str, Any]:
 
 def write(path: Path, log: Log) -> None:
     """Write a log; what was at ``path`` stays as it is until the new one is complete."""
-    lines = [log.header, *({"type": "check"} | asdict(check) for check in log.checks), log.footer]
+    lines = [log.header, *map(_line, log.checks), log.footer]
     write_text(path, "".join(json.dumps(_encode(line), allow_nan=False) + "\n" for line in lines))
+
+
+OPTIONAL = ("replay_differs", "replay_skipped")
+"""left out of the line of a check that was not to be replayed, which is nearly every check"""
+
+
+def _line(check: Check) -> dict[str, Any]:
+    line = {"type": "check"} | asdict(check)
+    return {key: value for key, value in line.items() if key not in OPTIONAL or value is not None}
 
 
 def write_text(path: Path, text: str) -> None:
@@ -197,7 +206,8 @@ _HEADER_KEYS = (
 
 
 def _check(entry: Mapping[str, Any]) -> Check:
-    return Check(**{field.name: entry[field.name] for field in fields(Check)})
+    names = [field.name for field in fields(Check) if field.name in entry or field.name not in OPTIONAL]
+    return Check(**{name: entry[name] for name in names})
 
 
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}

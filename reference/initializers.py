@@ -96,7 +96,7 @@ def uniform(
         RuntimeError: ``a`` is above ``b``.
     """
     if a > b:
-        raise RuntimeError(f"a must not be above b, got a={a} and b={b}")
+        raise RuntimeError(f"the lower bound a must not be above the upper bound b, got a={a} and b={b}")
     return rng.uniform(a, b, shape).astype(dtype)
 
 
@@ -122,6 +122,8 @@ def xavier_uniform(
     shape: Shape, gain: float = 1.0, *, rng: np.random.Generator, dtype: DTypeLike = np.float64
 ) -> Array:
     """Uniform within +-``xavier_uniform_bound``."""
+    if gain < 0:
+        raise RuntimeError(f"gain must not be negative, got {gain}")
     bound = xavier_uniform_bound(shape, gain)
     return uniform(shape, -bound, bound, rng=rng, dtype=dtype)
 

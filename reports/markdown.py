@@ -55,11 +55,26 @@ def render(log: Log) -> str:
             ["dtype", "checks", f"{subject} nearer", "torch nearer", "equal", f"distance of {subject}", "of torch"],
             summary.nearer(log),
         ),
-        _section("Optimizers", "", ["algorithm", *COUNTS, *WORST], summary.optimizers(log)),
+        _optimizers(log),
         _section("RNN configurations", "", [*summary.RNN_OPTIONS, *COUNTS, *WORST], summary.rnn_configurations(log)),
         _section("Versions and environment", "", ["", ""], summary.environment(log)),
     ]
     return "\n".join(section for section in sections if section)
+
+
+def _optimizers(log: Log) -> str:
+    """The optimizers, with a column for the replay where there was one."""
+    headers, rows = ["algorithm", *COUNTS, *WORST], summary.optimizers(log)
+    replays = summary.replays(log)
+    if not replays:
+        return _section("Optimizers", "", headers, rows)
+    return _section(
+        "Optimizers",
+        "Replayed: the same formulas run once more with torch's rounding, and the elements counted that then differ "
+        "from torch's in any bit.",
+        [*headers, "differ when replayed"],
+        [[*row, replays.get(row[0], "")] for row in rows],
+    )
 
 
 def _diagnosis(log: Log) -> str:

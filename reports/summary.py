@@ -94,6 +94,10 @@ def remarks(log: Log) -> list[str]:
         )
     if header["longdouble_bits"] <= 53:
         lines.append("longdouble is no wider than float64 here: float64 has no arbiter.")
+    differ = [check for check in log.checks if check.replay_differs]
+    if differ:
+        elements = sum(check.replay_differs or 0 for check in differ)
+        lines.append(f"Replayed with torch's rounding, {elements} elements of {len(differ)} arrays still differ.")
     return lines
 
 
@@ -137,6 +141,19 @@ def optimizers(log: Log) -> list[Row]:
     """Per algorithm of the optimizer family."""
     checks = [check for check in log.checks if check.family == "optimizer"]
     return grouped(checks, lambda check: config_of(log, check)["algorithm"])
+
+
+def replays(log: Log) -> dict[str, str]:
+    """Per algorithm of which anything was to be replayed: how many elements differ then, or why it was skipped."""
+    replayed: dict[str, list[int]] = {}
+    skipped: dict[str, dict[str, None]] = {}
+    for check in log.checks:
+        if check.replay_differs is not None:
+            replayed.setdefault(config_of(log, check)["algorithm"], []).append(check.replay_differs)
+        if check.replay_skipped is not None:
+            skipped.setdefault(config_of(log, check)["algorithm"], {})[check.replay_skipped] = None
+    found = {algorithm: f"{sum(counts)} in {len(counts)} arrays" for algorithm, counts in replayed.items()}
+    return found | {algorithm: f"skipped: {'; '.join(reasons)}" for algorithm, reasons in skipped.items()}
 
 
 RNN_OPTIONS = ["nonlinearity", "num_layers", "bidirectional", "bias", "batch_first"]

@@ -413,16 +413,19 @@ def _schedule(config: Mapping[str, Any], case: Case, optimizer: torch.optim.Opti
 
 
 class _Network(torch.nn.Module):
-    """An RNN whose last step's output goes through a linear layer."""
+    """An RNN, LSTM or GRU whose last step's output goes through a linear layer."""
 
     def __init__(self, config: Mapping[str, Any], dtype: torch.dtype) -> None:
         super().__init__()
-        self.rnn = torch.nn.RNN(**config["rnn"], dtype=dtype)
+        (kind,) = config.keys() & {"rnn", "lstm", "gru"}
+        self.kind = kind
+        self.add_module(kind, getattr(torch.nn, kind.upper())(**config[kind], dtype=dtype))
         self.linear = torch.nn.Linear(**config["linear"], dtype=dtype)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        output, _ = self.rnn(x)
-        logits: torch.Tensor = self.linear(output[:, -1] if self.rnn.batch_first else output[-1])
+        recurrent: Any = self.get_submodule(self.kind)
+        output, _ = recurrent(x)
+        logits: torch.Tensor = self.linear(output[:, -1] if recurrent.batch_first else output[-1])
         return logits
 
 
@@ -442,6 +445,9 @@ def training(case: Case) -> Trace:
         algorithm.step()
         trace |= _step_trace(k, params, algorithm)
     return trace
+
+
+training_lstm = training_gru = training
 
 
 def notebook(case: Case) -> Trace:

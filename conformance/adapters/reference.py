@@ -409,18 +409,27 @@ def make_schedule(config: Mapping[str, Any], case: Case) -> Any:
     return getattr(schedules, config["schedule"])(**arguments)
 
 
+RECURRENT: dict[str, tuple[Any, Any]] = {
+    "rnn": (elman, elman.RNN),
+    "lstm": (long_short_term_memory, long_short_term_memory.LSTM),
+    "gru": (gated_recurrent_unit, gated_recurrent_unit.GRU),
+}
+
+
 def training(case: Case) -> Trace:
     config = case.config
-    model, readout = elman.RNN(**config["rnn"]), linear_layer.Linear(**config["linear"])
+    (kind,) = config.keys() & RECURRENT.keys()
+    module, network = RECURRENT[kind]
+    model, readout = network(**config[kind]), linear_layer.Linear(**config["linear"])
     algorithm = make_optimizer(config["optimizer"])
     params = case.params()
     state: Any = algorithm.init(params)
     trace: Trace = {}
     for k in range(1, case.steps + 1):
         x, target = case[f"step{k}.input"], case[f"step{k}.target"]
-        rnn_params, linear_params = _part(params, "rnn."), _part(params, "linear.")
+        own_params, linear_params = _part(params, f"{kind}."), _part(params, "linear.")
 
-        output, _, rnn_cache = elman.forward(model, rnn_params, x)
+        output, *_, cache = module.forward(model, own_params, x)
         last = (slice(None), -1) if model.batch_first else (-1,)
         logits, linear_cache = linear_layer.forward(readout, linear_params, output[last])
         value = losses.cross_entropy(logits, target)
@@ -429,15 +438,18 @@ def training(case: Case) -> Trace:
         linear_grads = linear_layer.backward(readout, linear_params, linear_cache, d_logits)
         d_output = np.zeros_like(output)
         d_output[last] = linear_grads["input"]
-        rnn_grads = elman.backward(model, rnn_params, rnn_cache, d_output)
+        own_grads = module.backward(model, own_params, cache, d_output)
 
-        grads = {f"rnn.{name}": rnn_grads[name] for name in rnn_params}
+        grads = {f"{kind}.{name}": own_grads[name] for name in own_params}
         grads |= {f"linear.{name}": linear_grads[name] for name in linear_params}
         params, state = algorithm.step(params, grads, state)
         trace[f"step{k}.loss"] = value
         trace |= {f"step{k}.grad.{name}": grad for name, grad in grads.items()}
         trace |= step_trace(k, params, state)
     return trace
+
+
+training_lstm = training_gru = training
 
 
 NOTEBOOK_NAMES = {

@@ -45,8 +45,6 @@ def _function(name: str, given: dict[str, Any], case: Case) -> object:
 def _initializer(name: str, given: dict[str, Any], case: Case) -> object:
     if name == "calculate_gain":
         return initializers.calculate_gain(**given)
-    if name == "uniform_":
-        given = {{"a": "low", "b": "high"}.get(key, key): value for key, value in given.items()}
     return getattr(initializers, name.removesuffix("_"))(**given, rng=np.random.default_rng(0))
 
 

@@ -84,7 +84,7 @@ CONFIGURATIONS: list[tuple[str, dict[str, Any], str]] = [
                                        "final_div_factor": 100.0}, "steps as a product"),
     ("SWALR", swa(), "half a cosine down, and then constant"),
     ("SWALR-linear", swa(0.3, 7, "linear"), "a line, upwards"),
-    ("SWALR-anneal_epochs", swa(0.02, 0), "the last rate at once"),
+    ("SWALR-anneal_epochs", swa(0.02, 0), "no epochs to anneal over: the last rate at once"),
     ("SequentialLR", {"schedule": "SequentialLR", "schedulers": [linear(0.1, 1.0, 4), exponential(), cosine(5, 0.01)],
                       "milestones": [4, 9], "steps": 16}, "each counted from its own start"),
     ("SequentialLR-restarts", {"schedule": "SequentialLR", "schedulers": [linear(0.1, 1.0, 3), restarts(3, 2, 0.01),

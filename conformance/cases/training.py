@@ -1,6 +1,6 @@
-"""RNN, linear layer, cross-entropy and optimizer for ten steps, each side on its own gradients.
+"""RNN, LSTM or GRU, linear layer, cross-entropy and optimizer for ten or thirty steps, each side on its own gradients.
 
-Ten steps and no more: training amplifies rounding, and after a thousand steps two correct runs differ visibly.
+Thirty steps and no more: training amplifies rounding, and after a thousand steps two correct runs differ visibly.
 """
 
 from __future__ import annotations
@@ -13,24 +13,30 @@ import numpy as np
 
 from conformance.case import Array, Case, cases_of
 from conformance.cases.optimizer import DEFAULTS
+from conformance.cases.recurrent import DEFAULTS as NETWORKS
 from conformance.cases.rnn import config_of
+from reference.gru import GRU
 from reference.linear import Linear
+from reference.lstm import LSTM
 from reference.rnn import RNN
 
-STEPS = 10
 CLASSES = 3
+KINDS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 
 
-def _arrays(rng: np.random.Generator, config: dict[str, Any], batch: int, steps: int) -> dict[str, Array]:
-    rnn = RNN(**config["rnn"])
-    shapes = {f"rnn.{name}": shape for name, shape in rnn.parameter_shapes.items()}
+def _arrays(
+    rng: np.random.Generator, config: dict[str, Any], batch: int, steps: int, updates: int, kind: str = "rnn"
+) -> dict[str, Array]:
+    """Initial parameters, and a batch of sequences of ``steps`` with their classes for each of the ``updates``."""
+    network = KINDS[kind](**config[kind])
+    shapes = {f"{kind}.{name}": shape for name, shape in network.parameter_shapes.items()}
     shapes |= {f"linear.{name}": shape for name, shape in Linear(**config["linear"]).parameter_shapes.items()}
     arrays: dict[str, Array] = {}
     for name, shape in shapes.items():
         arrays[f"param.{name}"] = rng.uniform(-1, 1, shape) * (0.9 / np.sqrt(shape[-1]) if "weight" in name else 0.4)
-    lead = (batch, steps) if rnn.batch_first else (steps, batch)
-    for k in range(1, STEPS + 1):
-        arrays[f"step{k}.input"] = rng.standard_normal((*lead, rnn.input_size))
+    lead = (batch, steps) if network.batch_first else (steps, batch)
+    for k in range(1, updates + 1):
+        arrays[f"step{k}.input"] = rng.standard_normal((*lead, network.input_size))
         arrays[f"step{k}.target"] = rng.integers(0, CLASSES, batch)
     return arrays
 
@@ -66,7 +72,43 @@ def cases() -> Iterator[Case]:
                 "training",
                 "-".join([network, algorithm, *extras]),
                 config,
-                partial(_arrays, config=config, batch=5, steps=6),
+                partial(_arrays, config=config, batch=5, steps=6, updates=10),
                 "ten steps of many-to-one classification, everything computed from one's own gradients",
                 level="quick" if network == "tanh" and number in (0, 6) else "standard",
+            )
+    yield from _long()
+
+
+LONG: list[tuple[str, dict[str, Any]]] = [
+    ("SGD", {"lr": 0.1, "momentum": 0.9}),
+    ("Adam", {"lr": 0.01}),
+    ("ASGD", {"lr": 0.1, "lambd": 0.01, "t0": 10}),
+    ("NAdam", {"lr": 0.01}),
+    ("RAdam", {"lr": 0.01}),
+    ("Adafactor", {"lr": 0.1}),
+    ("RMSprop", {"lr": 0.01, "momentum": 0.5}),
+    ("AdamW", {"lr": 0.01, "amsgrad": True}),
+    ("Adadelta", {"lr": 1.0}),
+    ("Rprop", {"lr": 0.01}),
+    ("Adamax", {"lr": 0.01}),
+]
+"""all of them on an RNN, the first six on an LSTM and a GRU"""
+
+
+def _long() -> Iterator[Case]:
+    for kind in KINDS:
+        network = config_of(2, 4) if kind == "rnn" else {"input_size": 2, "hidden_size": 4} | NETWORKS[kind]
+        for algorithm, arguments in LONG if kind == "rnn" else LONG[:6]:
+            config: dict[str, Any] = {
+                kind: network,
+                "linear": {"in_features": 4, "out_features": CLASSES, "bias": True},
+                "optimizer": {"algorithm": algorithm} | DEFAULTS[algorithm] | arguments,
+            }
+            yield from cases_of(
+                "training" if kind == "rnn" else f"training_{kind}",
+                f"long-{algorithm}",
+                config,
+                partial(_arrays, config=config, batch=5, steps=3, updates=30, kind=kind),
+                "thirty steps of many-to-one classification, everything computed from one's own gradients",
+                level="quick" if kind != "rnn" and algorithm == "Adam" else "standard",
             )

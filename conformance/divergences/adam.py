@@ -14,6 +14,7 @@ ADAMW = "AdamW.update"
 
 DENOMINATOR = "np.sqrt(exp_avg_sq) / bias_correction2**0.5 + eps"
 EPSILON_HAT = Patch("optim.adam", DENOMINATOR, "(np.sqrt(exp_avg_sq) + eps) / bias_correction2**0.5", MOMENTS)
+FIRST_MOMENT, FIRST_MOMENT_SUMMED = 'lerp(state["exp_avg"], grad, 1 - beta1)', 'beta1 * state["exp_avg"] + grad'
 SECOND_MOMENT = 'exp_avg_sq = beta2 * state["exp_avg_sq"] + (1 - beta2) * grad * grad'
 FIRST_UNCORRECTED = Patch("optim.adam", "self.lr / bias_correction1 * exp_avg", "self.lr * exp_avg", MOMENTS)
 SECOND_UNCORRECTED = Patch("optim.adam", "np.sqrt(exp_avg_sq) / bias_correction2**0.5", "np.sqrt(exp_avg_sq)", MOMENTS)
@@ -120,7 +121,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "adam-first-moment-summed",
         "with g in place of (1 - beta1) g in Adam's first moment",
         "Half of the exponential average is forgotten: steps are ten times too large.",
-        (Patch("optim.adam", "(1 - beta1) * grad", "grad", MOMENTS),),
+        (Patch("optim.adam", FIRST_MOMENT, FIRST_MOMENT_SUMMED, MOMENTS),),
     ),
     Divergence(
         "adam-second-moment-summed",

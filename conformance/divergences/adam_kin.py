@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from conformance.divergences.adam import FIRST_MOMENT, FIRST_MOMENT_SUMMED
 from conformance.divergences.divergence import Divergence
 from conformance.divergences.optimizers import FLOAT32_NOTE, float32, other_default, shared_by_all
 from conformance.divergences.patching import Patch
@@ -15,7 +16,7 @@ INFINITY_NORM = 'np.maximum(beta2 * state["exp_inf"], np.abs(grad) + eps)'
 NADAM_ROOT = "np.sqrt(exp_avg_sq / bias_correction2) + eps"
 NADAM_GRADIENT = "param = param - self.lr * (1 - mu) / (1 - product) * grad / denominator"
 NADAM_MOMENTUM = "self.lr * mu_next / (1 - product * mu_next) * exp_avg"
-RADAM_ADAPTS = "bias_correction2**0.5 / (np.sqrt(exp_avg_sq) + eps)"
+RADAM_ADAPTS = "1 / (np.sqrt(exp_avg_sq) + eps) * bias_correction2**0.5"
 
 
 def moments(algorithm: str) -> tuple[Divergence, ...]:
@@ -37,8 +38,8 @@ def moments(algorithm: str) -> tuple[Divergence, ...]:
             "first-moment-summed",
             f"with g in place of (1 - beta1) g in {algorithm}'s first moment",
             "Half of the exponential average is forgotten: steps are ten times too large.",
-            "(1 - beta1) * grad",
-            "grad",
+            FIRST_MOMENT,
+            FIRST_MOMENT_SUMMED,
         ),
         moment(
             "count-one-ahead",
@@ -338,7 +339,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "radam-without-rectification",
         "without RAdam's rectification",
         "The second moment comes late but with its full weight: r = 1.",
-        (Patch(MODULE, "rectification * direction", "direction", RADAM),),
+        (Patch(MODULE, " * rectification", "", RADAM),),
     ),
     Divergence(
         "radam-rectification-without-root",
@@ -359,7 +360,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "radam-waits-for-the-threshold",
         "without a step in RAdam while rho <= 5",
         "torch moves by the corrected first moment until the second can be trusted.",
-        (Patch(MODULE, "param - self.lr * direction", "param - self.lr * (rho > 5) * direction", RADAM),),
+        (Patch(MODULE, "param - change", "param - (rho > 5) * change", RADAM),),
         seen_in=("the authors' own code, as an option",),
     ),
     Divergence(
@@ -395,5 +396,5 @@ DIVERGENCES: tuple[Divergence, ...] = (
     *moments("RAdam"),
     *shared_by_all("RAdam"),
     *decoupled("RAdam"),
-    in_float32("RAdam", Patch(MODULE, "self.lr * direction", f"{float32('self.lr')} * direction", RADAM)),
+    in_float32("RAdam", Patch(MODULE, "bias_correction1 * self.lr", f"bias_correction1 * {float32('self.lr')}", RADAM)),
 )

@@ -168,8 +168,8 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "with the learning rate inside RMSprop's momentum",
         "b <- momentum b + lr g / (...): the same while lr is constant, after a change the old rate lives on.",
         (
-            Patch("optim.adaptive", "grad / denominator", "self.lr * grad / denominator", RMSPROP),
-            Patch("optim.adaptive", "param - self.lr * direction", "param - direction", RMSPROP),
+            Patch("optim.adaptive", "+ grad / denominator", "+ self.lr * grad / denominator", RMSPROP),
+            Patch("optim.adaptive", "param - self.lr * buffer", "param - buffer", RMSPROP),
         ),
         seen_in=("Keras", "TensorFlow"),
     ),
@@ -177,7 +177,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "rmsprop-momentum-ignored",
         "without momentum in RMSprop's step",
         "The buffer is kept but never used.",
-        (Patch("optim.adaptive", 'direction = new["momentum_buffer"]', 'new["momentum_buffer"]', RMSPROP),),
+        (Patch("optim.adaptive", "self.lr * buffer", "self.lr * grad / denominator", RMSPROP),),
     ),
     Divergence(
         "rmsprop-centered-ignored",
@@ -204,8 +204,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         (
             Patch("optim.adaptive", 'alpha * state["square_avg"]', '(1 - alpha) * state["square_avg"]', RMSPROP),
             Patch("optim.adaptive", "(1 - alpha) * grad * grad", "alpha * grad * grad", RMSPROP),
-            Patch("optim.adaptive", 'alpha * state["grad_avg"]', '(1 - alpha) * state["grad_avg"]', RMSPROP),
-            Patch("optim.adaptive", "(1 - alpha) * grad\n", "alpha * grad\n", RMSPROP),
+            Patch("optim.adaptive", "grad, 1 - alpha", "grad, alpha", RMSPROP),
         ),
     ),
     Divergence(
@@ -228,7 +227,8 @@ DIVERGENCES: tuple[Divergence, ...] = (
             ),
             Patch("optim.adaptive", "self.weight_decay * param", f"{float32('self.weight_decay')} * param", RMSPROP),
             Patch("optim.adaptive", "self.momentum * state", f"{float32('self.momentum')} * state", RMSPROP),
-            Patch("optim.adaptive", "self.lr * direction", f"{float32('self.lr')} * direction", RMSPROP),
+            Patch("optim.adaptive", "self.lr * buffer", f"{float32('self.lr')} * buffer", RMSPROP),
+            Patch("optim.adaptive", "self.lr * grad", f"{float32('self.lr')} * grad", RMSPROP),
         ),
         seen_in=("Paddle", "MLX", "ONNX attributes"),
     ),

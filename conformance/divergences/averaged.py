@@ -10,7 +10,7 @@ MODULE = "optim.sgd"
 ASGD = "ASGD.update"
 
 STEP = "param = param * (1 - self.lambd * eta) - eta * grad"
-AVERAGE = 'average = param.copy() if mu == 1 else state["ax"] + mu * (param - state["ax"])'
+AVERAGE = 'average = param.copy() if mu == 1 else state["ax"] + (param - state["ax"]) * mu'
 NEXT_ETA = "self.lr / (1 + self.lambd * self.lr * t) ** self.alpha"
 
 
@@ -109,15 +109,15 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "with ASGD's average of the parameter before its step",
         "Two lines in the wrong order: the average lags one step behind.",
         f"{STEP}\n        {AVERAGE}",
-        'average = param.copy() if mu == 1 else state["ax"] + mu * (param - state["ax"])\n'
+        'average = param.copy() if mu == 1 else state["ax"] + (param - state["ax"]) * mu\n'
         "        param = param * (1 - self.lambd * eta) - eta * grad",
     ),
     asgd(
         "average-weighs-the-old",
         "with mu and 1 - mu swapped in ASGD's average",
         "The average keeps the share of mu and takes the rest from the new parameter.",
-        "mu * (param",
-        "(1 - mu) * (param",
+        "* mu\n",
+        "* (1 - mu)\n",
     ),
     asgd(
         "average-returned",

@@ -47,10 +47,10 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "sequence.",
         (
             Patch(
-                "recurrent",
+                "packing",
                 "if enforce_sorted and np.any(lengths[1:] > lengths[:-1]):",
                 "if enforce_sorted and np.any(lengths[1:] > steps):",
-                "_padding",
+                "check_lengths",
             ),
         ),
         seen_in=("implementations that mask padding in place of packing",),
@@ -59,7 +59,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "length-0-of-a-sequence-accepted",
         "with a sequence of length 0 in a batch accepted",
         "There is no last step to read a final state at: index -1 reads the end of the padding.",
-        (Patch("recurrent", "if np.any(lengths <= 0) or", "if np.any(lengths < 0) or", "_padding"),),
+        (Patch("packing", "if np.any(lengths <= 0) or", "if np.any(lengths < 0) or", "check_lengths"),),
     ),
     Divergence(
         "dropout-1-refused",

@@ -1,6 +1,7 @@
 """Optimizers, as ``torch.optim`` computes them.
 
 base.py      what all share, never the mathematics: ``init`` and ``step``
+lerp.py      the average that several are made of
 sgd.py       SGD, ASGD
 adaptive.py  Adagrad, RMSprop, Adadelta, Rprop
 adam.py      Adam, AdamW, Adamax, NAdam, RAdam

@@ -8,6 +8,7 @@ import numpy as np
 
 from reference.checks import Array
 from reference.optim.base import ZERO_STEPS, Optimizer, ParamState, check_at_least_zero, check_betas, count
+from reference.optim.lerp import lerp
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Adam(Optimizer):
         t = float(step)
         bias_correction1 = 1 - beta1**t
         bias_correction2 = 1 - beta2**t
-        exp_avg = beta1 * state["exp_avg"] + (1 - beta1) * grad
+        exp_avg = lerp(state["exp_avg"], grad, 1 - beta1)
         exp_avg_sq = beta2 * state["exp_avg_sq"] + (1 - beta2) * grad * grad
         new = {"step": step, "exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq}
         if self.amsgrad:
@@ -119,7 +120,7 @@ class Adamax(Optimizer):
         if self.weight_decay != 0:
             grad = grad + self.weight_decay * param
         bias_correction = 1 - beta1**t
-        exp_avg = beta1 * state["exp_avg"] + (1 - beta1) * grad
+        exp_avg = lerp(state["exp_avg"], grad, 1 - beta1)
         exp_inf = np.maximum(beta2 * state["exp_inf"], np.abs(grad) + eps)
         new = {"step": step, "exp_avg": exp_avg, "exp_inf": exp_inf}
         return param - self.lr / bias_correction * exp_avg / exp_inf, new
@@ -185,7 +186,7 @@ class NAdam(Optimizer):
         dtype = state["mu_product"].dtype  # float32, and the parameter's after a state was loaded
         mu_product = np.array(state["mu_product"] * dtype.type(mu), dtype=dtype)
         product = float(mu_product)
-        exp_avg = beta1 * state["exp_avg"] + (1 - beta1) * grad
+        exp_avg = lerp(state["exp_avg"], grad, 1 - beta1)
         exp_avg_sq = beta2 * state["exp_avg_sq"] + (1 - beta2) * grad * grad
         denominator = np.sqrt(exp_avg_sq / bias_correction2) + eps
         param = param - self.lr * (1 - mu) / (1 - product) * grad / denominator
@@ -241,12 +242,13 @@ class RAdam(Optimizer):
                 grad = grad + self.weight_decay * param
         bias_correction1 = 1 - beta1**t
         bias_correction2 = 1 - beta2**t
-        exp_avg = beta1 * state["exp_avg"] + (1 - beta1) * grad
+        exp_avg = lerp(state["exp_avg"], grad, 1 - beta1)
         exp_avg_sq = beta2 * state["exp_avg_sq"] + (1 - beta2) * grad * grad
-        direction = exp_avg / bias_correction1
+        change = exp_avg / bias_correction1 * self.lr
         rho_inf = 2 / (1 - beta2) - 1
         rho = rho_inf - 2 * t * beta2**t / bias_correction2
         if rho > 5:
             rectification = ((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)) ** 0.5
-            direction = rectification * direction * bias_correction2**0.5 / (np.sqrt(exp_avg_sq) + eps)
-        return param - self.lr * direction, {"step": step, "exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq}
+            # sqrt(1 - beta2^t) over the root as torch divides a number by a tensor: times the reciprocal
+            change = change * (1 / (np.sqrt(exp_avg_sq) + eps) * bias_correction2**0.5) * rectification
+        return param - change, {"step": step, "exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq}

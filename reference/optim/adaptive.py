@@ -8,6 +8,7 @@ import numpy as np
 
 from reference.checks import Array
 from reference.optim.base import ZERO_STEPS, Optimizer, ParamState, check_at_least_zero, count
+from reference.optim.lerp import lerp
 
 
 @dataclass(frozen=True)
@@ -102,13 +103,13 @@ class RMSprop(Optimizer):
             grad = grad + self.weight_decay * param
         variance = new["square_avg"] = alpha * state["square_avg"] + (1 - alpha) * grad * grad
         if self.centered:
-            mean = new["grad_avg"] = alpha * state["grad_avg"] + (1 - alpha) * grad
+            mean = new["grad_avg"] = lerp(state["grad_avg"], grad, 1 - alpha)
             variance = variance - mean * mean
         denominator = np.sqrt(variance) + eps
-        direction = grad / denominator
         if self.momentum > 0:
-            direction = new["momentum_buffer"] = self.momentum * state["momentum_buffer"] + direction
-        return param - self.lr * direction, new
+            buffer = new["momentum_buffer"] = self.momentum * state["momentum_buffer"] + grad / denominator
+            return param - self.lr * buffer, new
+        return param - self.lr * grad / denominator, new
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,8 @@ class Optimizer:
             ValueError: no parameters.
         """
         check_params(params)
+        if not params:
+            raise ValueError("optimizer got an empty parameter list")
         return {name: self.initial_state(param) for name, param in params.items()}
 
     def initial_state(self, param: Array) -> ParamState:
@@ -166,8 +168,6 @@ def _write(name: str, target: Array | None, value: Array) -> Array:
 def check_params(params: Any) -> None:
     if not isinstance(params, Mapping):
         raise TypeError(f"params must be a dict of arrays by name, got {type(params).__name__}")
-    if not params:
-        raise ValueError("optimizer got an empty parameter list")
 
 
 def check_at_least_zero(**values: float) -> None:

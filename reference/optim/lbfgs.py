@@ -60,6 +60,8 @@ class LBFGS:
             ValueError: no parameters.
         """
         check_params(params)
+        if not params:
+            raise ValueError("optimizer got an empty parameter list")
         for name, param in params.items():
             check_array(f"parameter {name}", param)
             if param.dtype not in FLOATS:

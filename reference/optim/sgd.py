@@ -104,7 +104,7 @@ class ASGD(Optimizer):
         if self.weight_decay != 0:
             grad = grad + self.weight_decay * param
         param = param * (1 - self.lambd * eta) - eta * grad
-        average = param.copy() if mu == 1 else state["ax"] + mu * (param - state["ax"])
+        average = param.copy() if mu == 1 else state["ax"] + (param - state["ax"]) * mu
         next_eta = self.lr / (1 + self.lambd * self.lr * t) ** self.alpha
         next_mu = 1 / max(1, t - self.t0)
         dtype = state["eta"].dtype  # float32, and the parameter's after a state was loaded: rounded all the same

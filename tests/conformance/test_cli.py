@@ -280,7 +280,7 @@ def _untouched(earlier: dict[Path, bytes]) -> None:
         (("rnu",), "No such command 'rnu'"),
         (
             ("run", "--suite", "documentde"),
-            "no case matches; the suites are core, documented, torch-modules, and `conformance list`",
+            "no case matches; the suites are core, documented, torch-modules, torch-optimizers, and `conformance list`",
         ),
         (("run", "--case", "core/rnn/no-such-case"), "no case matches"),
         (("run", "--suite", "documented", "--family", "loss"), "no case matches"),

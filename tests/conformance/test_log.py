@@ -48,6 +48,17 @@ def test_it_is_a_header_a_line_per_check_and_a_footer_with_counts(path: Path) ->
     assert footer["checks"] == len(CHECKS) == sum(footer["counts"].values())
 
 
+def test_what_was_replayed_is_in_the_lines_of_those_checks_only(path: Path) -> None:
+    replayed = dataclasses.replace(CHECKS[8], replay_differs=0)
+    skipped = dataclasses.replace(CHECKS[9], replay_skipped="arithmetic of this CPU")
+    checks = [*CHECKS[:8], replayed, skipped, *CHECKS[10:]]
+    log.write(path, Log(made_log().header, checks, log.footer(checks, seconds=1.0, torch_seconds=0.5)))
+    lines = _lines(path)[1:-1]
+    assert [line.get("replay_differs") for line in lines] == [None] * 8 + [0, None, None]
+    assert [key for line in lines for key in line if key.startswith("replay")] == ["replay_differs", "replay_skipped"]
+    assert log.read(path).checks == checks
+
+
 def test_what_is_not_finite_survives_strict_json(path: Path) -> None:
     values = {"actual": [1.0, math.nan, math.inf, [-math.inf]]}
     check = dataclasses.replace(CHECKS[0], error=math.inf, ratio=math.inf, tolerance=-math.inf, values=values)
@@ -123,6 +134,7 @@ def _removed(index: int, key: str) -> Callable[[Lines], Lines]:
         (_changed(0, schema=2), r"has schema 2, expected 1"),
         (_changed(0, schema=None), r"has schema None, expected 1"),
         (_removed(3, "verdict"), r"a line is no check: 'verdict'"),
+        (_removed(3, "ratio"), r"a line is no check: 'ratio'"),
         (_removed(0, "versions"), r"is damaged: it has no versions"),
         (_removed(0, "cases"), r"is damaged: it has no cases"),
         (_changed(0, cases={}), r"is damaged: it has no configuration for some case"),

@@ -16,7 +16,6 @@ import torch
 from reference import optim
 from reference.checks import Array
 from tests.reference.against_torch import (
-    as_array,
     assert_all_close,
     assert_refused,
     assert_same_refusal,
@@ -250,16 +249,7 @@ def test_special_gradients_as_in_torch(algorithm: str, value: float) -> None:
         with np.errstate(over="ignore", invalid="ignore"):
             params, state = optimizer.step(params, grads, state)
         run.step(grads)
-        if np.isinf(value) and "exp_avg" in state["w"]:
-            # torch's lerp computes m + (1 - beta1)(g - m), NaN once m is infinite; by its documentation m stays so
-            theirs = {name: as_array(param) for name, param in run.params.items()}
-            if algorithm == "RAdam" and step > 0:
-                # whose first steps are that moment itself: torch's NaN is ours where the moment is infinite
-                assert (np.isinf(params["w"]) == np.isnan(theirs["w"])).all()
-                theirs = {"w": np.where(np.isnan(theirs["w"]), params["w"], theirs["w"])}
-            assert_all_close(params, theirs, f"step {step}")
-        else:
-            assert_equal_runs(params, state, run, f"step {step}", 1e-12)
+        assert_equal_runs(params, state, run, f"step {step}", 1e-12)
 
 
 # ----------------------------------------------------------------------------------------------------- memory

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
@@ -69,6 +70,19 @@ def test_an_empty_run_is_a_page_that_says_so() -> None:
     page = markdown.render(made_log([]))
     assert "0 cases, 0 checks: nothing was compared." in page
     assert _headings(page) == ["Versions and environment"]
+
+
+def test_the_replay_is_a_column_where_there_was_one() -> None:
+    column = "differ when replayed"
+    assert column not in markdown.render(made_log())
+    checks = [dataclasses.replace(CHECKS[8], replay_differs=3), dataclasses.replace(CHECKS[9], replay_skipped="why")]
+    page = markdown.render(made_log(checks))
+    _, table = page.split("## Optimizers\n")
+    header, _, adam, sgd = re.findall(r"^\|.*$", table, re.MULTILINE)[:4]
+    cells = [[cell.strip() for cell in row.split(" |")][-2] for row in (header, adam)]
+    assert [cell.removeprefix("| ") for cell in cells] == [column, "3 in 1 arrays"]
+    assert sgd.rstrip(" |").endswith("skipped: why")
+    assert "Replayed: the same formulas" in page
 
 
 def test_remarks_stand_before_the_numbers() -> None:

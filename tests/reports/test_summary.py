@@ -87,6 +87,40 @@ def test_a_row_per_algorithm() -> None:
     assert [row[:7] for row in rows] == [["Adam", 1, 1, 1, 0, 0, 0], ["SGD", 1, 1, 0, 0, 1, 0]]
 
 
+CPU = "arithmetic of this CPU: torch rounds otherwise in lerp"
+
+
+def _replayed(differs: dict[int, int], skipped: dict[int, str] | None = None) -> list[Check]:
+    """Checks of Adam and SGD, by their place."""
+    of_both = [CHECKS[8], CHECKS[8], dataclasses.replace(CHECKS[9], array="step1.param.weight")]
+    return [
+        dataclasses.replace(check, replay_differs=differs.get(k), replay_skipped=(skipped or {}).get(k))
+        for k, check in enumerate(of_both)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("checks", "expected"),
+    [
+        (_replayed({}), {}),
+        (_replayed({0: 0, 1: 0, 2: 0}), {"Adam": "0 in 2 arrays", "SGD": "0 in 1 arrays"}),
+        (_replayed({0: 3, 1: 4, 2: 0}), {"Adam": "7 in 2 arrays", "SGD": "0 in 1 arrays"}),
+        (_replayed({2: 0}, {0: CPU, 1: CPU}), {"Adam": f"skipped: {CPU}", "SGD": "0 in 1 arrays"}),
+        # nothing skipped passes for compared
+        (_replayed({0: 0}, {1: CPU}), {"Adam": f"skipped: {CPU}"}),
+    ],
+)
+def test_what_differs_when_replayed_is_counted_per_algorithm(checks: list[Check], expected: dict[str, str]) -> None:
+    assert summary.replays(made_log(checks)) == expected
+
+
+def test_what_still_differs_when_replayed_is_said_first() -> None:
+    assert summary.remarks(made_log(_replayed({0: 0, 1: 0}))) == []
+    assert summary.remarks(made_log(_replayed({0: 3, 1: 0, 2: 4}))) == [
+        "Replayed with torch's rounding, 7 elements of 2 arrays still differ."
+    ]
+
+
 def test_a_row_per_combination_of_the_rnns_options() -> None:
     rows = summary.rnn_configurations(made_log())
     # nonlinearity, num_layers, bidirectional, bias, batch_first, cases, checks, agree, diverge, errored, skipped
