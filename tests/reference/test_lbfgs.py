@@ -176,8 +176,8 @@ class Scripted:
             self.over = True
             return
         self.step_ours()
-        visited = [np.array(self.visited[side]) for side in ("ours", "theirs")]
-        assert_close(*visited, "places of the calls", 1e-9)
+        ours, theirs = (np.array(self.visited[side]) for side in ("ours", "theirs"))
+        assert_close(ours, theirs, "places of the calls", 1e-9)
         for name, value in self.theirs.items():
             assert_close(self.params[name], value, name, 1e-9)
         state = self.torch.state[self.theirs["w"]]
@@ -248,7 +248,7 @@ def test_a_bound_that_is_met_exactly(options: dict[str, Any], losses: list[float
 
 def test_what_is_no_array_is_no_parameter() -> None:
     assert_same_refusal(
-        lambda: torch.optim.LBFGS([[0.0]]),  # type: ignore[list-item]
+        lambda: torch.optim.LBFGS([[0.0]]),  # type: ignore[arg-type]
         lambda: optim.LBFGS().init({"w": [0.0]}),  # type: ignore[dict-item]
         "parameter w",
     )

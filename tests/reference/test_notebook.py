@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from reference import notebook
+from reference import rnn as functional
 from reference.checks import Array
 from reference.notebook import FC, AdaGrad, Adam, Momentum, ReLU, SGDrnn, SimpleRNN, SimpleRNN2, Softmax, Tanh, sigmoid
 from tests.reference.against_torch import assert_close, assert_refused, backward, frozen, leaf, tensor
@@ -378,18 +379,19 @@ def test_softmax_takes_a_batch_only() -> None:
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_rate_may_be_changed_between_updates(optimizer: str) -> None:
-    layer = FC(2, 3, Start(), OPTIMIZERS[optimizer][0]())
+    ours = OPTIMIZERS[optimizer][0]()
+    layer = FC(2, 3, Start(), ours)
     weights = {name: leaf(value) for name, value in layer.parameters().items()}
     in_torch = OPTIMIZERS[optimizer][1](list(weights.values()))
     for step, lr in enumerate([None, 0.3, 0.02]):
         if lr is not None:
-            layer.optimizer.lr = lr
+            ours.lr = lr
             in_torch.param_groups[0]["lr"] = lr
-        assert layer.optimizer.lr == in_torch.param_groups[0]["lr"]
+        assert ours.lr == in_torch.param_groups[0]["lr"]
         layer.dW, layer.dB = np.full((2, 3), 0.5 + step), np.full((1, 3), -0.25)
         for name, value in weights.items():
             value.grad = tensor(getattr(layer, "d" + name))
-        layer.optimizer.update(layer)
+        ours.update(layer)
         in_torch.step()
         assert_same_weights(layer, weights, step)
 
@@ -447,17 +449,14 @@ def test_arrays_of_another_class_stay_what_they_are(layer: Any) -> None:
 
 
 def test_an_initial_state_of_another_class_stays_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    layer, seen, run = (
-        SimpleRNN(FEATURES, NODES, Start(), notebook.SGD(0.1), Tanh()),
-        [],
-        notebook.rnn.direction_forward,
-    )
+    layer = SimpleRNN(FEATURES, NODES, Start(), notebook.SGD(0.1), Tanh())
+    run, seen = functional.direction_forward, []
 
     def watched(*arguments: Any) -> Array:
         seen.append(arguments[-1])
         return run(*arguments)
 
-    monkeypatch.setattr(notebook.rnn, "direction_forward", watched)
+    monkeypatch.setattr(functional, "direction_forward", watched)
     x, h_0 = np.ones((BATCH, LENGTH, FEATURES)), np.full((BATCH, NODES), 0.5).view(Marked)
     layer.forward(x, h_0)
     layer.forward(x)
@@ -470,8 +469,8 @@ def test_an_initial_state_of_another_class_stays_what_it_is(monkeypatch: pytest.
 def test_initializers_draw_from_the_generator_that_they_are_given(name: str) -> None:
     make = getattr(notebook, name)
     one, other = (make(rng=np.random.default_rng(3)) for _ in range(2))
-    for draw in (lambda start: start.W(2, 3), lambda start: start.B(3)):
-        np.testing.assert_array_equal(draw(one), draw(other))
+    np.testing.assert_array_equal(one.W(2, 3), other.W(2, 3))
+    np.testing.assert_array_equal(one.B(3), other.B(3))
     # and without one from a generator of their own
     assert not np.array_equal(make().W(2, 3), make().W(2, 3))
     assert not np.array_equal(make().B(3), make().B(3))

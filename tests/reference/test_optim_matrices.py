@@ -312,8 +312,9 @@ def test_rounding_to_bfloat16_leaves_every_nan_a_nan_and_a_number_without_axes()
     x = bits.view(np.float32)
     assert torch.from_numpy(x.copy()).bfloat16().isnan().all()
     assert np.isnan(round_to_bfloat16(x)).all()
-    for number in (np.array(1.5), np.float64(1.5)):
-        assert np.shape(round_to_bfloat16(number)) == ()
+    numbers: list[Any] = [np.array(1.5), np.float64(1.5)]
+    for number in numbers:
+        assert round_to_bfloat16(number).shape == ()
 
 
 def test_rounding_to_bfloat16_asks_arrays_of_another_class_as_numpys_functions_do() -> None:

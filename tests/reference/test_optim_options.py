@@ -107,7 +107,7 @@ def test_radam_at_the_bound_of_its_two_forms() -> None:
     """A length of exactly 5 after six steps: not more than 5, so the form without the second moment."""
 
     def length(beta2: float) -> float:
-        return 2 / (1 - beta2) - 1 - 2 * 6.0 * beta2**6.0 / (1 - beta2**6.0)
+        return float(2 / (1 - beta2) - 1 - 2 * 6.0 * beta2**6.0 / (1 - beta2**6.0))
 
     near = 0.83976857486597 + np.arange(1000) * 2.0**-53
     options: dict[str, Any] = {"lr": 0.1, "betas": (0.9, next(b for b in near.tolist() if length(b) == 5))}

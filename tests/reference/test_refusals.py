@@ -59,7 +59,7 @@ def networks() -> Iterator[tuple[str, Call]]:
         initial, final = [f"{s}_0" for s in states], [f"d_{s}_n" for s in states]
         shapes = {"x": (5, 3, 2), "d_output": (5, 3, 8), "dropout_masks": (1, 5, 3, 8)}
         arrays = random(model.parameter_shapes | shapes | dict.fromkeys([*initial, *final], (4, 3, 4)))
-        names = ["x", *initial], ["d_output", *final], ["dropout_masks"]
+        names: Any = (["x", *initial], ["d_output", *final], ["dropout_masks"])
         for way, call in both_ways(module.forward, module.backward, model, arrays, names):
             yield f"{kind}.{way}", call
 
@@ -69,9 +69,14 @@ def cells() -> Iterator[tuple[str, Call]]:
         model = getattr(module, kind)(2, 4)
         initial, new = [f"{s}x" for s in states], [f"d_{s}" for s in states]
         arrays = random(model.parameter_shapes | {"x": (3, 2)} | dict.fromkeys([*initial, *new], (3, 4)))
-        names = ["x", *initial], new, []
+        names: Any = (["x", *initial], new, [])
         for way, call in both_ways(module.cell_forward, module.cell_backward, model, arrays, names):
             yield f"{kind}.{way}", call
+
+
+def given(function: Callable[..., object], *names: str) -> Callable[[Arrays], object]:
+    """Call the function with the arrays of these names."""
+    return lambda a: function(*(a[name] for name in names))
 
 
 def others() -> Iterator[tuple[str, Call]]:
@@ -91,21 +96,21 @@ def others() -> Iterator[tuple[str, Call]]:
     pair = random({"d_y": (2, 3), "y": (2, 3)})
     for name in ("tanh", "relu", "sigmoid", "softmax", "log_softmax"):
         backward = getattr(activations, f"{name}_backward")
-        yield f"{name}_backward", Call(lambda a, f=backward: f(a["d_y"], a["y"]), pair, ("d_y",))
+        yield f"{name}_backward", Call(given(backward, "d_y", "y"), pair, ("d_y",))
     pair = random({"input": (2, 3), "target": (2, 3), "d_loss": ()})
-    yield "mse_loss", Call(lambda a: losses.mse_loss(a["input"], a["target"]), pair, ("target",))
+    yield "mse_loss", Call(given(losses.mse_loss, "input", "target"), pair, ("target",))
     yield (
         "mse_loss_backward",
-        Call(lambda a: losses.mse_loss_backward(a["d_loss"], a["input"], a["target"]), pair, ("target",)),
+        Call(given(losses.mse_loss_backward, "d_loss", "input", "target"), pair, ("target",)),
     )
     for name in ("cross_entropy", "nll_loss"):
         loss, backward = getattr(losses, name), getattr(losses, f"{name}_backward")
         arrays = random({"input": (2, 3), "weight": (3,), "d_loss": ()}) | {"target": np.array([0, 2])}
-        named = ("target", "weight")
-        yield name, Call(lambda a, f=loss: f(a["input"], a["target"], a["weight"]), arrays, named)
+        arguments, named = ("input", "target", "weight"), ("target", "weight")
+        yield name, Call(given(loss, *arguments), arrays, named)
         yield (
             f"{name}_backward",
-            Call(lambda a, f=backward: f(a["d_loss"], a["input"], a["target"], a["weight"]), arrays, named),
+            Call(given(backward, "d_loss", *arguments), arrays, named),
         )
 
 
