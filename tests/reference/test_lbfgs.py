@@ -184,6 +184,7 @@ class Scripted:
         assert self.state.keys() == state.keys() - {"al"}
         for key in ("func_evals", "n_iter", "prev_loss"):
             np.testing.assert_array_equal(self.state.get(key), state.get(key), key)
+        assert len(self.state.get("old_dirs") or ()) == len(state.get("old_dirs") or ())
 
     def step_without_iterations(self) -> None:
         self.optimizer = dataclasses.replace(self.optimizer, max_iter=0)

@@ -34,9 +34,14 @@ def gradient(algorithm: str, values: Array) -> tuple[Any, torch.Tensor]:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(2, 3), (3,), (2, 3, 4)])
 @pytest.mark.parametrize(("algorithm", "options"), CONFIGURATIONS)
-def test_a_first_state_has_the_arrays_that_torch_allocates(algorithm: str, options: dict[str, Any], dtype: Any) -> None:
-    param = np.ones((2, 3), dtype)
+def test_a_first_state_has_the_arrays_that_torch_allocates(
+    algorithm: str, options: dict[str, Any], shape: tuple[int, ...], dtype: Any
+) -> None:
+    if algorithm == "Muon":
+        shape = shape[:2] if len(shape) > 1 else (*shape, 2)
+    param = np.ones(shape, dtype)
     optimizer = getattr(optim, algorithm)(**options)
     theirs = leaf(param)
     run = getattr(torch.optim, algorithm)([theirs], **options)
