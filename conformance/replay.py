@@ -13,7 +13,8 @@ array reads the reference's formulas as torch's calls:
 A product whose right factor is an array remembers its factors, and a sum with it on the right is rounded once; on the
 left, and in every other operation, a product is rounded first.
 
-Whether torch computes like this depends on the processor: ``unlike`` asks torch's operations one by one.
+Muon, Adafactor and LBFGS add up elements, in an order that is torch's own, and SparseAdam has a form of its own: they
+are not replayed. Whether torch computes like this depends on the processor: ``unlike`` asks its operations one by one.
 """
 
 from __future__ import annotations

@@ -100,6 +100,9 @@ def simulate(case: Case, run: Callable[[Case], Trace], precision: Precision) -> 
                 precision.unit * scale, precision.eta * scale, rng, coherent=coherent, tiny=precision.tiny * scale
             ) as rounding:
                 replicate = run(wide.with_arrays(noisy))
+            if _shapes(replicate) != _shapes(base):
+                floors = {name: floor_of(np.asarray(value), precision) for name, value in base.items()}
+                return Simulation(floors, "rounding decides how many steps a search takes", exact.bfloat16)
             # roots of sums of squares, by hypot: squares of tiny deviations would underflow
             for name, spread in spreads[coherent].items():
                 np.hypot(spread, _deviation(replicate[name], base[name]), out=spread)
@@ -114,6 +117,10 @@ def simulate(case: Case, run: Callable[[Case], Trace], precision: Precision) -> 
     }
     kink_sigmas = [spread / np.sqrt(2 * REPLICATES) / scale for spread in kinks]
     return Simulation(sigma, _inadmissible(base, sigma, exact.kinks, kink_sigmas), exact.bfloat16)
+
+
+def _shapes(trace: Trace) -> dict[str, tuple[int, ...]]:
+    return {name: np.shape(value) for name, value in trace.items()}
 
 
 def _deviation(value: Array, base: Array) -> Array:

@@ -57,6 +57,18 @@ def test_sigma_is_never_below_the_rounding_of_the_value_nor_below_the_subnormals
     assert floor_of(np.zeros((), np.float32), FLOAT32) == 4 * 2.0**-149
 
 
+def test_a_case_whose_arrays_change_their_shapes_under_rounding_is_inadmissible() -> None:
+    case = _case("linear", {"in_features": 1, "out_features": 1, "bias": False}, input=[[1.0]], weight=[[0.1]])
+
+    def search(case: Case) -> Trace:
+        product = case["input"] * case["weight"]
+        return {"output": np.zeros(2 if np.asarray(product)[0, 0] > 0.1 else 1)}
+
+    found = simulate(case, search, FLOAT64)
+    assert found.inadmissible == "rounding decides how many steps a search takes"
+    assert found.sigma["output"].shape == (1,)
+
+
 @pytest.mark.parametrize("exponent", [-600, 600])
 def test_sigma_scales_with_the_values_where_their_squares_leave_the_range(exponent: int) -> None:
     rng = np.random.default_rng(0)

@@ -51,7 +51,8 @@ OPTIMIZER = (
     ),
     _mistake(
         "rmsprop-steps-halved",
-        Patch("optim.adaptive", "param - self.lr * direction", "param - 0.5 * self.lr * direction", "RMSprop.update"),
+        Patch("optim.adaptive", "self.lr * buffer", "0.5 * self.lr * buffer", "RMSprop.update"),
+        Patch("optim.adaptive", "self.lr * grad", "0.5 * self.lr * grad", "RMSprop.update"),
     ),
     _mistake("adagrad-cubes", Patch("optim.adaptive", "grad * grad", "grad * grad * np.abs(grad)", "Adagrad.update")),
 )
