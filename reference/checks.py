@@ -55,9 +55,9 @@ def check_params(params: Params, shapes: Mapping[str, Shape]) -> np.dtype[Any]:
                 if names
             )
         )
-    first = params[next(iter(shapes))]
-    check_array("parameter", first)
-    dtype = first.dtype
+    first_name = next(iter(shapes))
+    check_array(f"parameter {first_name}", params[first_name])
+    dtype = params[first_name].dtype
     if dtype not in INEXACT:
         raise RuntimeError(f"parameters must be float32, float64 or longdouble, got {dtype}")
     for name, shape in shapes.items():
@@ -67,7 +67,7 @@ def check_params(params: Params, shapes: Mapping[str, Shape]) -> np.dtype[Any]:
         if value.shape != shape:
             raise RuntimeError(f"size mismatch for {name}: expected shape {shape}, got {value.shape}")
         if value.dtype != dtype:
-            raise RuntimeError(f"parameters must share one dtype: {name} is {value.dtype}, others are {dtype}")
+            raise RuntimeError(f"parameters must share one dtype: {name} is {value.dtype}, {first_name} is {dtype}")
     return dtype
 
 

@@ -158,7 +158,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "search-by-halves",
         "with the middle of the bracket in place of the cubic's minimum",
         "Bisection: right in the end, after more calls.",
-        "if square < 0:",
+        "if not square >= 0:",
         "if True:",
     ),
 )

@@ -234,10 +234,10 @@ def _strong_wolfe(
 def _cubic(one: tuple[Any, ...], other: tuple[Any, ...], bounds: tuple[Any, Any] | None = None) -> Any:
     """Where the cubic through two points with their slopes is smallest, within bounds; the middle if nowhere."""
     (x1, f1, _, g1), (x2, f2, _, g2) = one, other
-    lower, upper = bounds if bounds is not None else (min(x1, x2), max(x1, x2))
+    lower, upper = bounds or ((x1, x2) if x1 <= x2 else (x2, x1))
     d1 = g1 + g2 - 3 * (f1 - f2) / (x1 - x2)
     square = d1**2 - g1 * g2
-    if square < 0:
+    if not square >= 0:  # NaN, from a loss that is not finite, included
         return (lower + upper) / 2.0
     d2 = np.sqrt(square)
     if x1 <= x2:

@@ -134,6 +134,12 @@ def test_a_step_count_that_is_off_by_one_diverges() -> None:
     assert one_wrong(judge, "step3.state.weight.step", np.array(4, np.float32)).verdict == "diverges"
 
 
+def test_a_count_of_something_where_torch_counts_nothing_diverges() -> None:
+    judge = committed_judge("core/optimizer_closure/LBFGS-quadratic-tolerance_grad/float64")
+    assert judge.expected["step1.state.n_iter"] == 0
+    assert one_wrong(judge, "step1.state.n_iter", np.array(1)).verdict == "diverges"
+
+
 def test_zeros_have_to_be_zeros() -> None:
     judge = committed_judge(OPTIMIZER)
     name, index = "step1.state.weight.exp_avg", (4, 0)

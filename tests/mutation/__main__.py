@@ -232,7 +232,7 @@ def _run(chosen: Sequence[Mutant]) -> list[Outcome]:
     # neither a terminal nor a cache, and none of the options meant for a terminal
     options = ["-p", "no:terminal", "-p", "no:cacheprovider", "-o", "addopts=", "--import-mode=importlib"]
     code = pytest.main([*options, "tests/reference"], plugins=[job])
-    if code != pytest.ExitCode.OK:
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):  # what fails by itself was left out
         raise click.ClickException(f"pytest ends with {code!r}")
     return job.outcomes
 
@@ -256,7 +256,6 @@ def main(chosen: Sequence[str], every: bool, survivors: bool) -> None:
     """Mutate each module of the reference that has changed, and write what survives to results.json."""
     started = time.monotonic()
     before = results.load()
-    arguments = {results.key(survivor): survivor["argument"] for survivor in before["survivors"]}
     stale = results.stale(before)
     if survivors:
         modules = [module for module in chosen or before["modules"] if module not in stale]
@@ -264,9 +263,12 @@ def main(chosen: Sequence[str], every: bool, survivors: bool) -> None:
         modules = [*chosen] or (results.module_names() if every else stale)
     wanted = [mutant for module in modules for mutant in mutants.mutants(module)]
     if survivors:
-        wanted = [mutant for mutant in wanted if mutant.key in arguments]
+        survivors_before = {results.key(survivor) for survivor in before["survivors"]}
+        wanted = [mutant for mutant in wanted if mutant.key in survivors_before]
     outcomes = _run(wanted)
 
+    before = results.load()  # once more: arguments may have been written in the meantime
+    arguments = {results.key(survivor): survivor["argument"] for survivor in before["survivors"]}
     order = {mutant: number for number, mutant in enumerate(wanted)}
     outcomes.sort(key=lambda outcome: order[outcome.mutant])
     for module in modules:

@@ -124,3 +124,132 @@ def test_wrong_options(options: dict[str, Any]) -> None:
         optimizer.step(params, lambda at: ((at["w"] - 1).sum(), {"w": np.ones((2, 2))}), optimizer.init(params))
 
     assert_same_refusal(in_torch, in_numpy)
+
+
+# ------------------------------------------------------------------------------------------------------- scripts
+
+LOSSES = [-0.5, -0.25, -1e-4, 0.0, 1e-4, 0.25, 0.5]
+SLOPES = [-2.0, -1.0, -0.9, -0.5, -0.25, 0.0, 0.25, 0.5, 0.9, 1.0, 2.0]
+"""what meets the conditions with equality where the first slope is 1"""
+CALLS = 80
+
+
+class Scripted:
+    """A closure whose losses and gradients are written down beforehand, wherever it is called.
+
+    Of three parameters the first has a gradient: the search sees a function of one variable, which need not exist.
+    """
+
+    def __init__(self, options: dict[str, Any], losses: Array, slopes: Array) -> None:
+        self.losses, self.slopes = losses, slopes
+        start = {"w": np.array([0.5]), "without": np.array([1.0, 2.0]), "last": np.array([[3.0]])}
+        self.optimizer, self.params = optim.LBFGS(**options), start
+        self.state = self.optimizer.init(start)
+        self.theirs = {name: leaf(value) for name, value in start.items()}
+        self.torch = torch.optim.LBFGS(list(self.theirs.values()), **options)
+        self.visited: dict[str, list[float]] = {"ours": [], "theirs": []}
+        self.over = False
+
+    def ours(self, at: dict[str, Array]) -> tuple[Any, dict[str, Array]]:
+        call = len(self.visited["ours"])
+        self.visited["ours"].append(at["w"].item())
+        return self.losses[call], {"w": self.slopes[call : call + 1]}
+
+    def in_torch(self) -> torch.Tensor:
+        call = len(self.visited["theirs"])
+        self.visited["theirs"].append(self.theirs["w"].item())
+        self.theirs["w"].grad = torch.from_numpy(self.slopes[call : call + 1].copy())
+        return torch.tensor(self.losses[call])
+
+    def step_ours(self) -> None:
+        with np.errstate(all="ignore"):
+            self.params, self.state = self.optimizer.step(self.params, self.ours, self.state)
+
+    def step(self) -> None:
+        if self.over:
+            return
+        try:
+            self.torch.step(self.in_torch)  # type: ignore[no-untyped-call]
+        except IndexError:  # the only point of a bracket, if its loss is NaN, is not found to be the lowest
+            with pytest.raises(IndexError):
+                self.step_ours()
+            self.over = True
+            return
+        self.step_ours()
+        ours, theirs = (np.array(self.visited[side]) for side in ("ours", "theirs"))
+        assert_close(ours, theirs, "places of the calls", 1e-9)
+        for name, value in self.theirs.items():
+            assert_close(self.params[name], value, name, 1e-9)
+        state = self.torch.state[self.theirs["w"]]
+        assert self.state.keys() == state.keys() - {"al"}
+        for key in ("func_evals", "n_iter", "prev_loss"):
+            np.testing.assert_array_equal(self.state.get(key), state.get(key), key)
+        assert len(self.state.get("old_dirs") or ()) == len(state.get("old_dirs") or ())
+
+    def step_without_iterations(self) -> None:
+        self.optimizer = dataclasses.replace(self.optimizer, max_iter=0)
+        self.torch.param_groups[0]["max_iter"] = 0
+        self.step()
+
+
+def random_script(rng: np.random.Generator) -> Scripted:
+    options = {
+        "lr": float(rng.choice([1.0, 0.5, 4.0, 10.0, 2.0**-14])),
+        "max_iter": int(rng.choice([1, 1, 2, 4])),
+        "max_eval": int(rng.choice([2, 4, 8, 25])),
+        "tolerance_grad": float(rng.choice([0.0, 0.25, -1.0])),
+        "tolerance_change": float(rng.choice([1e-9, 0.0625, 0.25, 0.0])),
+        "history_size": int(rng.choice([1, 2])),
+        "line_search_fn": str(rng.choice(["strong_wolfe"] * 3 + [""])) or None,
+    }
+    losses, slopes = rng.choice(LOSSES, CALLS), rng.choice(SLOPES, CALLS)
+    if rng.random() < 0.5:  # the search goes on where the loss falls
+        losses -= 0.25 * rng.choice([0.5, 1, 2]) * np.arange(CALLS)
+    kind = rng.integers(5)
+    if kind == 0:  # and where it does not become flat
+        slopes = np.where(rng.random(CALLS) < 0.7, slopes[0], slopes)
+    elif kind == 1:  # a parabola whose minimum is a tenth of the bracket away from its end
+        options |= {"lr": 10.0}
+        losses[:2], slopes[:2] = (0, 40), (-1, 9)
+    elif kind == 2:
+        losses[rng.integers(CALLS)] = rng.choice([np.nan, np.inf, -np.inf])
+        losses[rng.integers(4)] = rng.choice([np.nan, np.inf, -np.inf])
+    return Scripted(options, losses, slopes * rng.choice([1.0, 1.0, 2.0**-14]))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_branch_of_the_search_is_torchs(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for _ in range(200):
+        script = random_script(rng)
+        script.step()
+        script.step()
+        script.step_without_iterations()
+
+
+@pytest.mark.parametrize(
+    ("options", "losses", "slopes"),
+    [
+        # the product of the last movement and of what it changed is 1e-10, which is not above it
+        (
+            {"lr": 5e-11, "tolerance_change": 0.0},
+            [0.0, -1.0, -2.0, -3.0],
+            [-1.0, 1.0, 0.5, 0.25],
+        ),
+        # the bracket is 1e-9 wide, which is not below it
+        ({"lr": 1e-9, "line_search_fn": "strong_wolfe"}, [0.0, 1.0, -1.0], [-1.0, 1.0, 0.5]),
+    ],
+)
+def test_a_bound_that_is_met_exactly(options: dict[str, Any], losses: list[float], slopes: list[float]) -> None:
+    rest = np.arange(1.0, CALLS)
+    script = Scripted(options | {"max_iter": 3}, np.append(losses, -rest), np.append(slopes, rest % 7 - 3))
+    script.step()
+    script.step()
+
+
+def test_what_is_no_array_is_no_parameter() -> None:
+    assert_same_refusal(
+        lambda: torch.optim.LBFGS([[0.0]]),  # type: ignore[arg-type]
+        lambda: optim.LBFGS().init({"w": [0.0]}),  # type: ignore[dict-item]
+        "parameter w",
+    )

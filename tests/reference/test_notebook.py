@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from reference import notebook
+from reference import rnn as functional
 from reference.checks import Array
 from reference.notebook import FC, AdaGrad, Adam, Momentum, ReLU, SGDrnn, SimpleRNN, SimpleRNN2, Softmax, Tanh, sigmoid
 from tests.reference.against_torch import assert_close, assert_refused, backward, frozen, leaf, tensor
@@ -355,3 +356,132 @@ def test_wrong_shapes(kind: Any) -> None:
     weights = layer.WX.copy()
     assert_refused(lambda: layer.backward(output[:-1]), ValueError, str(output.shape))
     np.testing.assert_array_equal(layer.WX, weights)
+
+
+def make_all() -> list[Any]:
+    """Every layer and activation."""
+    recurrent = [kind(FEATURES, NODES, Start(), notebook.SGD(0.1), Tanh()) for kind in RECURRENT]
+    return [*(make() for make, _ in ACTIVATIONS.values()), Softmax(), FC(FEATURES, NODES, Start(), Adam()), *recurrent]
+
+
+@pytest.mark.parametrize("which", range(7))
+def test_nothing_is_kept_before_the_first_pass(which: int) -> None:
+    kept = make_all()[which]
+    names = {"Z", "X", "A", "ht", "dA", "dW", "dB", "dWX", "dWh", "dh0"} & vars(kept).keys()
+    assert names
+    assert all(getattr(kept, name) is None for name in names)
+
+
+def test_softmax_takes_a_batch_only() -> None:
+    """backward divides by the number of rows, which a single vector has not."""
+    assert_refused(lambda: Softmax().forward(np.zeros(3)), IndexError, "dim 1")
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_rate_may_be_changed_between_updates(optimizer: str) -> None:
+    ours = OPTIMIZERS[optimizer][0]()
+    layer = FC(2, 3, Start(), ours)
+    weights = {name: leaf(value) for name, value in layer.parameters().items()}
+    in_torch = OPTIMIZERS[optimizer][1](list(weights.values()))
+    for step, lr in enumerate([None, 0.3, 0.02]):
+        if lr is not None:
+            ours.lr = lr
+            in_torch.param_groups[0]["lr"] = lr
+        assert ours.lr == in_torch.param_groups[0]["lr"]
+        layer.dW, layer.dB = np.full((2, 3), 0.5 + step), np.full((1, 3), -0.25)
+        for name, value in weights.items():
+            value.grad = tensor(getattr(layer, "d" + name))
+        ours.update(layer)
+        in_torch.step()
+        assert_same_weights(layer, weights, step)
+
+
+def test_momentum_shows_its_coefficient() -> None:
+    assert Momentum(0.1, 0.8).momentum == 0.8
+    assert Momentum().momentum == 0.9
+
+
+@pytest.mark.parametrize("layer", [*RECURRENT, FC])
+def test_lists_of_whole_numbers_are_taken_in_the_dtype_of_the_weights(layer: Any) -> None:
+    """Whatever an argument is given as, it is what an array of the weights' dtype would be."""
+    x, upstream = [[1, 2, 3], [0, -1, 2]], [[1, 0], [2, -1]]
+
+    def run(convert: Callable[[Any], Any]) -> list[Array]:
+        start = notebook.XavierInitializer(rng=np.random.default_rng(1))
+        if layer is FC:
+            made = FC(3, 2, start, notebook.SGD(0.1))
+            return [made.forward(convert(x)), made.backward(convert(upstream)), made.Z, made.dA, made.dW, made.dB]
+        made = layer(3, 2, start, notebook.SGD(0.1), Tanh())
+        sequences, above = ([x], [upstream]) if layer is SimpleRNN else ([x], upstream[:1])
+        output = made.forward(convert(sequences), convert([[1, -1]]))
+        return [output, made.backward(convert(above)), made.X, made.dA, made.dWX, made.dWh, made.dh0]
+
+    for given, as_array in zip(run(lambda a: a), run(lambda a: np.array(a, np.float32)), strict=True):
+        assert given.dtype == np.float32
+        np.testing.assert_array_equal(given, as_array)
+
+
+class Marked(np.ndarray[Any, Any]):
+    """An array of another class, as those are with which rounding is simulated."""
+
+
+@pytest.mark.parametrize("layer", [*RECURRENT, FC])
+def test_arrays_of_another_class_stay_what_they_are(layer: Any) -> None:
+    def marked(*shape: int) -> Any:
+        return np.full(shape, 0.5).view(Marked)
+
+    if layer is FC:
+        made = FC(FEATURES, NODES, Start(), notebook.SGD(0.1))
+        made.B = marked(1, NODES)
+        made.forward(marked(BATCH, FEATURES))
+        made.backward(marked(BATCH, NODES))
+        kept = [made.Z, made.dA]
+    else:
+        made = layer(FEATURES, NODES, Start(), notebook.SGD(0.1), Tanh())
+        made.B = marked(1, NODES)
+        output = made.forward(marked(BATCH, LENGTH, FEATURES), marked(BATCH, NODES))
+        assert isinstance(output, Marked)
+        made.backward(marked(*output.shape))
+        kept = [made.X, made.dA]
+    assert all(isinstance(array, Marked) for array in kept)
+    made.B = marked(1)
+    assert isinstance(made.parameters()["B"], Marked)
+
+
+def test_an_initial_state_of_another_class_stays_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = SimpleRNN(FEATURES, NODES, Start(), notebook.SGD(0.1), Tanh())
+    run, seen = functional.direction_forward, []
+
+    def watched(*arguments: Any) -> Array:
+        seen.append(arguments[-1])
+        return run(*arguments)
+
+    monkeypatch.setattr(functional, "direction_forward", watched)
+    x, h_0 = np.ones((BATCH, LENGTH, FEATURES)), np.full((BATCH, NODES), 0.5).view(Marked)
+    layer.forward(x, h_0)
+    layer.forward(x)
+    assert isinstance(seen[0], Marked)
+    assert (seen[1].shape, seen[1].dtype) == ((BATCH, NODES), np.float64)
+    assert not seen[1].any()
+
+
+@pytest.mark.parametrize("name", ["SimpleInitializer", "XavierInitializer", "HeInitializer"])
+def test_initializers_draw_from_the_generator_that_they_are_given(name: str) -> None:
+    make = getattr(notebook, name)
+    one, other = (make(rng=np.random.default_rng(3)) for _ in range(2))
+    np.testing.assert_array_equal(one.W(2, 3), other.W(2, 3))
+    np.testing.assert_array_equal(one.B(3), other.B(3))
+    # and without one from a generator of their own
+    assert not np.array_equal(make().W(2, 3), make().W(2, 3))
+    assert not np.array_equal(make().B(3), make().B(3))
+
+
+def test_the_simple_initializers_spread() -> None:
+    """Of 80,000 normal draws the standard deviation lies within 1.5 %, as above."""
+    for start, sigma in (
+        (notebook.SimpleInitializer(rng=np.random.default_rng(4)), 0.01),
+        (notebook.SimpleInitializer(0.05, rng=np.random.default_rng(4)), 0.05),
+    ):
+        assert start.sigma == sigma
+        assert start.W(200, 400).std() == pytest.approx(sigma, rel=0.015)
+        assert start.B(80_000).std() == pytest.approx(sigma, rel=0.015)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,24 @@ def test_options_that_were_saved_count() -> None:
     assert state == {"w": {}}
 
 
+@pytest.mark.parametrize("algorithm", ["Adam", "ASGD", "NAdam"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_loaded_state_has_its_parameters_dtype(algorithm: str, dtype: Any) -> None:
+    """Whatever it was saved in, but for the number of steps."""
+    param, grad = np.ones(2), np.full(2, 0.5)
+    first = leaf(param)
+    first.grad = tensor(grad)
+    saving = getattr(torch.optim, algorithm)([first])
+    saving.step()
+    second = leaf(param.astype(dtype))
+    loading = getattr(torch.optim, algorithm)([second])
+    loading.load_state_dict(saving.state_dict())
+    _, state = optim.load_state_dict(
+        getattr(optim, algorithm)(), {"w": param.astype(dtype)}, with_arrays(saving.state_dict())
+    )
+    assert_all_close(state["w"], {key: as_array(value) for key, value in loading.state[second].items()}, tolerance=0)
+
+
 def test_a_saved_state_is_a_copy() -> None:
     params = {"w": np.ones(2)}
     optimizer = optim.Adam()
@@ -122,8 +141,10 @@ def test_groups_that_do_not_fit() -> None:
     assert_same_refusal(lambda: torch.optim.Adam([]), lambda: optim.ParamGroups([]), "empty")
     groups = optim.ParamGroups([(adam, ["w"]), (adam, ["v"])])
     params = {"w": np.zeros(2), "v": np.zeros(2)}
-    assert_refused(lambda: groups.init({"w": np.zeros(2)}), KeyError, "v")
-    assert_refused(lambda: groups.step(params, {"u": np.zeros(2)}, groups.init(params)), KeyError, "u")
+    for unfit, name in (({"w": np.zeros(2)}, "v"), (params | {"u": np.zeros(2)}, "u")):
+        for call in (groups.init, lambda p: groups.step(p, {}, groups.init(params))):
+            assert_refused(partial(call, unfit), KeyError, f"parameters and groups disagree: {name}")
+    assert_refused(lambda: groups.step(params, {"u": np.zeros(2)}, groups.init(params)), KeyError, "parameter u")
     for wrong in (optim.state_dict(adam, {"w": {}}), optim.state_dict(adam, {"w": {}, "v": {}})):
         theirs = torch.optim.Adam([{"params": [one]}, {"params": [two]}])
         assert_same_refusal(

@@ -212,6 +212,22 @@ def test_wrong_sparse_gradients(rows: list[int], values: Array, error: type[Exce
     assert_same_refusal(in_torch, lambda: optim.SparseAdam().step(params, {"w": grad}, {"w": {}}))
 
 
+@pytest.mark.parametrize(
+    ("param", "rows", "error", "mentions"),
+    [
+        (np.zeros((3, 2)), [0], TypeError, "rows of w must be a NumPy array"),
+        (np.zeros((3, 2)), np.zeros((1, 1), np.int64), RuntimeError, "rows of w must be a vector of int64"),
+        (np.zeros((3, 2)), np.zeros(1, np.int32), RuntimeError, "rows of w must be a vector of int64"),
+        (np.zeros((3, 2)), np.zeros(1), RuntimeError, "rows of w must be a vector of int64"),
+        (np.zeros(()), np.zeros(1, np.int64), RuntimeError, "parameter that has rows"),
+    ],
+)
+def test_rows_that_are_no_vector_of_indices(param: Array, rows: Any, error: type[Exception], mentions: str) -> None:
+    """torch's sparse tensors cannot be made of these, or have no place for them."""
+    grad = optim.SparseGradient(rows, np.zeros((1, *param.shape[1:])))
+    assert_refused(lambda: optim.SparseAdam().step({"w": param}, {"w": grad}, {"w": {}}), error, mentions)
+
+
 def test_dense_gradients_are_refused_by_sparse_adam_and_sparse_ones_by_the_others() -> None:
     params = {"w": np.zeros((3, 2))}
     run = Beside("SparseAdam", np.zeros((3, 2)), {})
@@ -289,3 +305,27 @@ def test_rounding_to_bfloat16_is_torchs(dtype: Any) -> None:
 
 def test_rounding_to_bfloat16_of_what_is_too_large_for_float32() -> None:
     np.testing.assert_array_equal(round_to_bfloat16(np.array([1e300, -1e39])), [np.inf, -np.inf])
+
+
+def test_rounding_to_bfloat16_leaves_every_nan_a_nan_and_a_number_without_axes() -> None:
+    bits = np.array([0x7FC00000, 0x7F800001, 0x7FFFFFFF, 0xFFFFFFFF], dtype=np.uint32)
+    x = bits.view(np.float32)
+    assert torch.from_numpy(x.copy()).bfloat16().isnan().all()
+    assert np.isnan(round_to_bfloat16(x)).all()
+    numbers: list[Any] = [np.array(1.5), np.float64(1.5)]
+    for number in numbers:
+        assert round_to_bfloat16(number).shape == ()
+
+
+def test_rounding_to_bfloat16_asks_arrays_of_another_class_as_numpys_functions_do() -> None:
+    class Other(np.ndarray[Any, Any]):
+        def __array_function__(self, *asked: Any) -> Any:
+            return asked
+
+    x = np.ones(2).view(Other)
+    function, types, args, kwargs = round_to_bfloat16(x)
+    assert function is round_to_bfloat16
+    assert types == (Other,)
+    assert len(args) == 1
+    assert args[0] is x
+    assert kwargs == {}
