@@ -56,7 +56,7 @@ def clip_grad_norm(
     """
     max_norm = _number("max_norm", max_norm)
     norm = total_norm(grads, norm_type, error_if_nonfinite)
-    coefficient = np.minimum(float(max_norm) / (norm + 1e-6), 1.0)
+    coefficient = np.minimum(max_norm / (norm + 1e-6), 1.0)
     with np.errstate(invalid="ignore"):  # an infinite gradient becomes NaN, by 0 times infinity
         clipped = {
             name: None if grad is None else grad * coefficient.astype(grad.dtype) for name, grad in grads.items()

@@ -64,7 +64,7 @@ def pad_sequence(
     if padding_side not in ("right", "left"):
         raise RuntimeError(f"Expected padding_side to be one of left or right, but got {padding_side}.")
     steps = max(len(sequence) for sequence in given)
-    padded = _full(padding_value, given[0], (steps, len(given), *given[0].shape[1:]))
+    padded = np.full_like(given[0], padding_value, order="C", shape=(steps, len(given), *given[0].shape[1:]))
     for index, sequence in enumerate(given):
         start = 0 if padding_side == "right" else steps - len(sequence)
         padded[start : start + len(sequence), index] = sequence
@@ -117,7 +117,9 @@ def pad_packed_sequence(
         check_type("total_length", total_length, int)
         if total_length < steps:
             raise ValueError(f"total_length must be at least {steps}, the longest length, got {total_length}")
-    padded = _full(padding_value, data, (total_length or steps, int(batch_sizes[0]), *data.shape[1:]))
+    padded = np.full_like(
+        data, padding_value, order="C", shape=(total_length or steps, int(batch_sizes[0]), *data.shape[1:])
+    )
     within = np.arange(batch_sizes[0]) < batch_sizes[:, None]
     padded[:steps][within] = data
     lengths = within.sum(axis=0)
@@ -171,9 +173,3 @@ def check_lengths(lengths: Array, steps: int, batch: int, enforce_sorted: bool) 
     if enforce_sorted and np.any(lengths[1:] > lengths[:-1]):
         raise RuntimeError(f"lengths must decrease, got {lengths.tolist()}; pass enforce_sorted=False for any order")
     return lengths
-
-
-def _full(value: float, like: Array, shape: tuple[int, ...]) -> Array:
-    a = np.empty_like(like, order="C", shape=shape)
-    a[...] = value
-    return a

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import Field
 from functools import cached_property
 from numbers import Real
 from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
@@ -33,7 +32,6 @@ class Network:
 
     gates: ClassVar[int] = 1
     """how many blocks of ``hidden_size`` rows weights and biases have"""
-    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     input_size: int
     hidden_size: int
@@ -45,7 +43,7 @@ class Network:
 
     def __new__(cls, *_: object, **arguments: object) -> Self:
         # torch refuses it by name, whatever it is, so that nobody takes it for a misspelling
-        if "proj_size" in arguments and "proj_size" not in cls.__dataclass_fields__:
+        if "proj_size" in arguments and not hasattr(cls, "proj_size"):
             raise ValueError(f"proj_size is an argument of LSTM, not of {cls.__name__}: got {arguments['proj_size']!r}")
         return super().__new__(cls)
 

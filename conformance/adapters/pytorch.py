@@ -275,18 +275,7 @@ class _Gaussian(TorchDispatchMode):
 
 def optimizer(case: Case) -> Trace:
     params = {name: _leaf(value) for name, value in case.params().items()}
-    algorithm = make_optimizer(case.config, params)
-    trace: Trace = {}
-    for k in range(1, case.steps + 1):
-        if f"step{k}.lr" in case:
-            for group in algorithm.param_groups:
-                group["lr"] = float(case[f"step{k}.lr"])
-        grads = case.params(f"step{k}.grad.")
-        for name, param in params.items():
-            param.grad = torch.from_numpy(grads[name]) if name in grads else None
-        algorithm.step()
-        trace |= _step_trace(k, params, algorithm)
-    return trace
+    return _steps(case, params, make_optimizer(case.config, params))
 
 
 def optimizer_groups(case: Case) -> Trace:
@@ -295,11 +284,16 @@ def optimizer_groups(case: Case) -> Trace:
     groups = [
         _arguments(group) | {"params": [params[name] for name in group["params"]]} for group in case.config["groups"]
     ]
-    algorithm = _made(constructor, groups)
+    return _steps(case, params, _made(constructor, groups))
+
+
+def _steps(case: Case, params: Tensors, algorithm: torch.optim.Optimizer) -> Trace:
+    """The steps of a case, whose rates are one for all groups or one for each."""
     trace: Trace = {}
     for k in range(1, case.steps + 1):
         if f"step{k}.lr" in case:
-            for group, rate in zip(algorithm.param_groups, case[f"step{k}.lr"], strict=True):
+            rates = np.broadcast_to(case[f"step{k}.lr"], len(algorithm.param_groups))
+            for group, rate in zip(algorithm.param_groups, rates, strict=True):
                 group["lr"] = float(rate)
         grads = case.params(f"step{k}.grad.")
         for name, param in params.items():

@@ -210,6 +210,19 @@ def arrays_of(
     return arrays
 
 
+def random_config(draw: np.random.Generator, algorithm: str, probability: float) -> dict[str, Any]:
+    """An algorithm with any of its options, each with a probability."""
+    options: dict[str, Any] = {}
+    for _, chosen in OPTIONS[algorithm]:
+        if draw.random() < probability:
+            options |= chosen
+    if options.get("nesterov"):
+        options |= {"dampening": 0, "momentum": 0.9}
+    config = {"algorithm": algorithm} | DEFAULTS[algorithm] | options
+    # a variance that cancels is sigma's to judge: with torch's eps a case would only be skipped
+    return config | {"eps": 1e-3} if config.get("centered") else config
+
+
 def shapes_of(algorithm: str) -> dict[str, Any]:
     """What ``arrays_of`` takes for an algorithm whose parameters cannot be the usual ones."""
     # matrices only; in bfloat16 rows of very different size leave nothing but rounding of the small ones

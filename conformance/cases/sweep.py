@@ -97,16 +97,7 @@ def _size(draw: np.random.Generator, largest: int) -> int:
 def _optimizer(draw: np.random.Generator) -> tuple[dict[str, Any], Build]:
     # Muon takes matrices only, in an arithmetic of its own
     algorithm = str(draw.choice([name for name in optimizer.DEFAULTS if name != "Muon"]))
-    options: dict[str, Any] = {}
-    for _, chosen in optimizer.OPTIONS[algorithm]:
-        if draw.random() < 0.25:
-            options |= chosen
-    if options.get("nesterov"):
-        options |= {"dampening": 0, "momentum": 0.9}
-    config = {"algorithm": algorithm} | optimizer.DEFAULTS[algorithm] | options
-    if config.get("centered"):
-        # a variance that cancels is sigma's to judge; here it would only be skipped
-        config["eps"] = 1e-3
+    config = optimizer.random_config(draw, algorithm, 0.25)
     steps, scale = int(draw.integers(1, 13)), float(10 ** draw.uniform(-4, 2))
     return config, partial(optimizer.arrays_of, steps=steps, scale=scale)
 

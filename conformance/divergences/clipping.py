@@ -7,7 +7,7 @@ from conformance.divergences.patching import Patch
 
 NORM = "clip_grad_norm"
 VALUE = "clip_grad_value"
-COEFFICIENT = "np.minimum(float(max_norm) / (norm + 1e-6), 1.0)"
+COEFFICIENT = "np.minimum(max_norm / (norm + 1e-6), 1.0)"
 
 
 def _of(function: str, id: str, title: str, note: str, correct: str, wrong: str, *seen_in: str) -> Divergence:
@@ -21,7 +21,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "with every gradient clipped by its own norm",
         "torch scales all gradients by one factor, so that their direction together stays.",
         "grad * coefficient.astype(grad.dtype)",
-        "grad * np.minimum(float(max_norm) / (_norm(grad, float(norm_type)) + 1e-6), 1.0).astype(grad.dtype)",
+        "grad * np.minimum(max_norm / (_norm(grad, float(norm_type)) + 1e-6), 1.0).astype(grad.dtype)",
         "Keras' clipnorm",
     ),
     _of(
@@ -41,7 +41,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "with short gradients lengthened to the norm asked for",
         "Clipping only ever shortens.",
         COEFFICIENT,
-        "np.asanyarray(float(max_norm) / (norm + 1e-6))",
+        "np.asanyarray(max_norm / (norm + 1e-6))",
     ),
     _of(
         NORM,

@@ -179,6 +179,6 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "with an optimizer of no parameters accepted",
         "A generator that was already exhausted, or a layer that registered nothing: training runs and nothing moves. "
         "torch raises ValueError.",
-        (Patch("optim.base", "if not params:", "if params is None:", "Optimizer.init"),),
+        (Patch("optim.base", "if not params:", "if params is None:", "check_given"),),
     ),
 )

@@ -301,6 +301,15 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "min(t + 1, self.anneal_epochs) / self.anneal_epochs",
     ),
     _of(
+        "SWALR.rate",
+        "swa-without-epochs-one-step-late",
+        "with SWALR's anneal_epochs of 0 taken for 1",
+        "A division by max(1, anneal_epochs) avoids that by 0, and keeps the old rate for a step. torch does the same "
+        "and moves the count as well.",
+        "min(t, self.anneal_epochs) / self.anneal_epochs if self.anneal_epochs else 1.0",
+        "min(t / max(1, self.anneal_epochs), 1.0)",
+    ),
+    _of(
         "ChainedScheduler.rate",
         "chained-last-wins",
         "with the last of chained schedules alone",

@@ -153,8 +153,8 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "with 0 on padding whatever padding_value says",
         "The option is accepted and does nothing.",
         (
-            Patch("packing", "_full(padding_value, given[0]", "_full(0, given[0]", "pad_sequence"),
-            Patch("packing", "_full(padding_value, data", "_full(0, data", "pad_packed_sequence"),
+            Patch("packing", "full_like(given[0], padding_value", "full_like(given[0], 0", "pad_sequence"),
+            Patch("packing", "data, padding_value, order", "data, 0, order", "pad_packed_sequence"),
         ),
     ),
     Divergence(

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 
-from reference.checks import FLOATS, Array, Params, check_like
+from reference.checks import FLOATS, Array, Params, check_array, check_like
 
 ParamState: TypeAlias = dict[str, Array]
 State: TypeAlias = Mapping[str, Mapping[str, Array]]
@@ -40,9 +40,7 @@ class Optimizer:
             TypeError: parameters that are no dict.
             ValueError: no parameters.
         """
-        check_params(params)
-        if not params:
-            raise ValueError("optimizer got an empty parameter list")
+        check_given(params)
         return {name: self.initial_state(param) for name, param in params.items()}
 
     def initial_state(self, param: Array) -> ParamState:
@@ -95,11 +93,10 @@ class Optimizer:
                 before = entries or self.first_state(param)
                 if param.size > BLOCK and self.elementwise:
                     param, entries = self._update_in_blocks(param, grad, before, out_param, out_state)
-                elif param.ndim:
+                else:
                     param, entries = self.update(param, grad, before)
-                else:  # NumPy's arithmetic turns 0-d arrays into scalars
-                    param, entries = self.update(param, grad, before)
-                    param, entries = np.asanyarray(param), {key: np.asanyarray(entries[key]) for key in entries}
+                    if not param.ndim:  # NumPy's arithmetic turns 0-d arrays into scalars
+                        param, entries = np.asanyarray(param), {key: np.asanyarray(entries[key]) for key in entries}
             if out is not None:
                 param = _write(name, out_param, param)
                 entries = {key: _write(key, out_state.get(key), value) for key, value in entries.items()}
@@ -130,8 +127,7 @@ class Optimizer:
 
     def _check(self, params: Params, grads: Mapping[str, Any], state: State) -> None:
         for name, param in params.items():
-            if not isinstance(param, np.ndarray):
-                raise TypeError(f"parameter {name} must be a NumPy array, got {type(param).__name__}")
+            check_array(f"parameter {name}", param)
             if param.dtype not in FLOATS:
                 raise RuntimeError(f"parameter {name} must be float32, float64 or longdouble, got {param.dtype}")
             if name not in state:
@@ -165,9 +161,12 @@ def _write(name: str, target: Array | None, value: Array) -> Array:
     return target
 
 
-def check_params(params: Any) -> None:
+def check_given(params: Any) -> None:
+    """Raise TypeError for parameters that are no dict, ValueError if there are none."""
     if not isinstance(params, Mapping):
         raise TypeError(f"params must be a dict of arrays by name, got {type(params).__name__}")
+    if not params:
+        raise ValueError("optimizer got an empty parameter list")
 
 
 def check_at_least_zero(**values: float) -> None:

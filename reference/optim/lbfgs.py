@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from reference.checks import FLOATS, Array, Params, check_array
-from reference.optim.base import check_params
+from reference.optim.base import check_given
 
 Closure: TypeAlias = Callable[[dict[str, Array]], tuple[Any, Params]]
 """the loss at some parameters, and its gradients by name; a missing gradient counts as 0"""
@@ -59,9 +59,7 @@ class LBFGS:
             TypeError: parameters that are no dict.
             ValueError: no parameters.
         """
-        check_params(params)
-        if not params:
-            raise ValueError("optimizer got an empty parameter list")
+        check_given(params)
         for name, param in params.items():
             check_array(f"parameter {name}", param)
             if param.dtype not in FLOATS:

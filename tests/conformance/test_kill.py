@@ -42,7 +42,6 @@ def test_a_case_that_catches_nothing_has_another_reason() -> None:
         "an entry of torch's table of recommended gains",
         "nothing reaches the limit",
         "torch's defaults: a line down to 0",
-        "no epochs to anneal over: the last rate at once",
     }
 
 

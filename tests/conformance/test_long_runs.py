@@ -19,18 +19,6 @@ SHAPES = {"weight": (4, 3), "bias": (4,)}
 ALGORITHMS = [name for name in optimizer.DEFAULTS if name != "Muon"]  # whose arithmetic is bfloat16
 
 
-def _options(algorithm: str, rng: np.random.Generator) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    for _, chosen in optimizer.OPTIONS[algorithm]:
-        if rng.random() < 0.3:
-            options |= chosen
-    if options.get("nesterov"):
-        options |= {"dampening": 0, "momentum": 0.9}
-    config = {"algorithm": algorithm} | optimizer.DEFAULTS[algorithm] | options
-    # a variance that cancels is for sigma to judge, which knows by how much
-    return config | {"eps": 1e-3} if config.get("centered") else config
-
-
 def _gradients(rng: np.random.Generator, mean: dict[str, Array]) -> dict[str, Array]:
     grads = {name: value + rng.standard_normal(value.shape) for name, value in mean.items()}
     return grads | {"weight": grads["weight"] * SCALES[:, None]}
@@ -90,7 +78,7 @@ def test_a_hundred_free_steps_with_options_at_random(algorithm: str) -> None:
     """Gradients are given, down to 1e-8: nothing feeds an error back but the algorithm's own state."""
     for seed in range(12):
         rng = np.random.default_rng([ALGORITHMS.index(algorithm), seed])
-        config = _options(algorithm, rng)
+        config = optimizer.random_config(rng, algorithm, 0.3)
         params, mean = _draw(rng), _draw(rng)
         tensors = _tensors(params)
         theirs, ours = pytorch.make_optimizer(config, tensors), reference.make_optimizer(config)
