@@ -41,7 +41,6 @@ from reference.recurrent import (
     bias_gradient,
     cell_arguments,
     cell_gradient,
-    input_gradient,
     rows,
     sigmoid_in_place,
     weight_gradient,
@@ -97,7 +96,9 @@ def forward(
         h, gates = direction_forward(params, suffix, x, initial[0])
         return Steps(x, (h,), gates)
 
-    output, (h_n,), cache = network_forward(model, run, dtype, x, {"h_0": h_0}, lengths, enforce_sorted, dropout_masks)
+    output, (h_n,), cache = network_forward(
+        model, run, params, dtype, x, {"h_0": h_0}, lengths, enforce_sorted, dropout_masks
+    )
     return output, h_n, cache
 
 
@@ -192,14 +193,15 @@ def direction_backward(
     d_pre = d_hidden.copy()
     np.multiply(d_all_h, slope_n, out=d_pre[:, :, 2])
     d_pre_rows = d_pre.reshape(d_hidden_rows.shape)
+    d_rows = rows(d_pre_rows)
     grads = {
-        "weight_ih" + suffix: weight_gradient(d_pre_rows, x),
-        "weight_hh" + suffix: weight_gradient(d_hidden_rows, previous),
+        "weight_ih" + suffix: weight_gradient(d_rows, x),
+        "weight_hh" + suffix: weight_gradient(rows(d_hidden_rows), previous),
     }
     if "bias_ih" + suffix in params:
         grads["bias_ih" + suffix] = bias_gradient(d_pre_rows)
         grads["bias_hh" + suffix] = bias_gradient(d_hidden_rows)
-    d_x = input_gradient(d_pre_rows, weight_ih)
+    d_x = d_rows.dot(weight_ih).reshape(x.shape)
     return d_x, d_h_0, grads
 
 

@@ -42,7 +42,6 @@ from reference.recurrent import (
     bias_gradient,
     cell_arguments,
     cell_gradient,
-    input_gradient,
     rows,
     sigmoid_in_place,
     weight_gradient,
@@ -135,7 +134,7 @@ def forward(
         return Steps(x, (h, c), gates)
 
     output, (h_n, c_n), cache = network_forward(
-        model, run, dtype, x, {"h_0": h_0, "c_0": c_0}, lengths, enforce_sorted, dropout_masks
+        model, run, params, dtype, x, {"h_0": h_0, "c_0": c_0}, lengths, enforce_sorted, dropout_masks
     )
     return output, h_n, c_n, cache
 
@@ -259,16 +258,17 @@ def direction_backward(
     del slopes, slope_c  # larger than the states: freed before the products below allocate
     d_h_0, d_c_0 = d_h, d_c
 
+    d_rows = rows(d_pre_rows)
     grads = {
-        "weight_ih" + suffix: weight_gradient(d_pre_rows, x),
-        "weight_hh" + suffix: weight_gradient(d_pre_rows, previous),
+        "weight_ih" + suffix: weight_gradient(d_rows, x),
+        "weight_hh" + suffix: weight_gradient(d_rows, previous),
     }
     if "bias_ih" + suffix in params:
         grads["bias_ih" + suffix] = bias_gradient(d_pre_rows)
         grads["bias_hh" + suffix] = grads["bias_ih" + suffix].copy()
     if weight_hr is not None:
-        grads["weight_hr" + suffix] = weight_gradient(d_projected, saved.unprojected)
-    d_x = input_gradient(d_pre_rows, weight_ih)
+        grads["weight_hr" + suffix] = weight_gradient(rows(d_projected), saved.unprojected)
+    d_x = d_rows.dot(weight_ih).reshape(x.shape)
     return d_x, d_h_0, d_c_0, grads
 
 

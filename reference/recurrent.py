@@ -131,6 +131,9 @@ class Steps(NamedTuple):
 class Cache(NamedTuple):
     """What ``backward`` needs of a ``forward``: views and arrays that nobody may change in between."""
 
+    params: Params
+    """what ``forward`` has checked, and their dtype"""
+    dtype: np.dtype[Any]
     input_shape: Shape
     padding: Padding | None
     masks: Sequence[Array]
@@ -152,6 +155,7 @@ those of the parameters. ``d_h`` enters at every step, (T, B, ...), ``d_last`` o
 def forward(
     model: Network,
     run: Forward,
+    params: Params,
     dtype: np.dtype[Any],
     x: Array,
     initial: Mapping[str, Array | None],
@@ -184,7 +188,7 @@ def forward(
 
     layer_input = x
     all_steps: list[Steps] = []
-    finals = [np.empty_like(start) for start in starts]
+    finals = [[start] * len(model.suffixes) for start in starts]
     for layer in range(model.num_layers):
         outputs = []
         for direction in range(model.num_directions):
@@ -204,10 +208,10 @@ def forward(
             layer_input = layer_input * masks[layer]
     output = layer_input
 
-    cache = Cache(input_shape, padding, masks, all_steps)
+    cache = Cache(params, dtype, input_shape, padding, masks, all_steps)
     if not batched:
-        return output[:, 0], [final[:, 0] for final in finals], cache
-    return (output.swapaxes(0, 1) if model.batch_first else output), finals, cache
+        return output[:, 0], [stacked(final)[:, 0] for final in finals], cache
+    return (output.swapaxes(0, 1) if model.batch_first else output), [stacked(final) for final in finals], cache
 
 
 def backward(
@@ -222,7 +226,7 @@ def backward(
 
     ``d_final`` has the gradients of the final states in their order, by the names of the arguments.
     """
-    dtype = check_params(params, model.parameter_shapes)
+    dtype = cache.dtype if params is cache.params else check_params(params, model.parameter_shapes)
     if dtype not in FLOATS:
         raise RuntimeError(f"backward computes in float32, float64 or longdouble, got {dtype}")
     batched, padding, size = len(cache.input_shape) == 3, cache.padding, model.output_size
@@ -238,8 +242,8 @@ def backward(
     if padding is not None:
         d_layer = np.where(padding.beyond, 0, d_layer)
 
-    grads: dict[str, Array] = {}
-    d_initial = [np.empty_like(d_n) for d_n in d_finals]
+    grads = dict.fromkeys(model.parameter_shapes, d_layer)  # in torch's order, whichever comes first below
+    d_initials = [[d_n] * len(model.suffixes) for d_n in d_finals]
     for layer in reversed(range(model.num_layers)):
         d_inputs = []
         for direction in range(model.num_directions):
@@ -252,19 +256,19 @@ def backward(
             if padding is not None:
                 d_h, d_carried, d_last = at_the_ends(d_h, d_last, padding)
             d_x, d_starts, direction_grads = run(model.suffixes[index], cache.steps[index], d_h, d_last, d_carried)
-            for d_0, d_start in zip(d_initial, d_starts):  # noqa: B905
+            for d_0, d_start in zip(d_initials, d_starts):  # noqa: B905
                 d_0[index] = d_start
             d_inputs.append(turned(d_x, padding) if direction else d_x)
-            grads |= direction_grads
+            grads.update(direction_grads)
         d_layer = d_inputs[0] + d_inputs[1] if model.bidirectional else d_inputs[0]
         if cache.masks and layer:
             d_layer = d_layer * cache.masks[layer - 1]
 
-    grads = {name: grads[name] for name in model.parameter_shapes}
     grads["input"] = d_layer.swapaxes(0, 1) if batched and model.batch_first else d_layer
     if not batched:
-        grads["input"], d_initial = d_layer[:, 0], [d_0[:, 0] for d_0 in d_initial]
-    return grads, d_initial
+        grads["input"] = d_layer[:, 0]
+        return grads, [stacked(d_0)[:, 0] for d_0 in d_initials]
+    return grads, [stacked(d_0) for d_0 in d_initials]
 
 
 # -------------------------------------------------------------------------------- sequences of different lengths
@@ -318,14 +322,16 @@ def time_major(model: Network, a: Array) -> Array:
 
 def _states(model: Network, given: Mapping[str, Array | None], batch: int, batched: bool, like: Array) -> list[Array]:
     """States of all layers and directions or their gradients, each (L * D, B, ...); zeros where left out."""
-    result = []
-    for name, size in zip(given, model.state_sizes):  # noqa: B905
-        value, shape = given[name], (len(model.suffixes), batch, size)
+    result, count = [], len(model.suffixes)
+    for (name, value), size in zip(given.items(), model.state_sizes):  # noqa: B905
         if value is None:
-            result.append(constant(0, like, shape))
+            result.append(constant(0, like, (count, batch, size)))
+        elif batched:
+            check_like(name, value, (count, batch, size), like.dtype)
+            result.append(value)
         else:
-            check_like(name, value, shape if batched else (shape[0], size), like.dtype)
-            result.append(value.reshape(shape))
+            check_like(name, value, (count, size), like.dtype)
+            result.append(value[:, None])
     return result
 
 
@@ -337,17 +343,24 @@ def _masks(model: Network, given: Array, input_shape: Shape, dtype: np.dtype[Any
     return [time_major(model, mask) for mask in given]
 
 
+def stacked(states: Sequence[Array]) -> Array:
+    """States of all layers and directions, (L * D, B, ...); a view if there is one only, where a copy costs more."""
+    return states[0][None] if len(states) == 1 else np.stack(states)
+
+
 def constant(value: float, like: Array, shape: Shape) -> Array:
     """``np.full_like``, which takes five times as long for small arrays."""
     a = np.empty_like(like, order="C", shape=shape)
-    a[...] = value
+    a.fill(value)
     return a
 
 
-def weight_gradient(d_pre: Array, inputs: Array) -> Array:
-    """d_W = sum_t d_pre_t^T inputs_t, over the batch too: one product of (H, T * B) and (T * B, inputs)."""
-    d_rows, input_rows = rows(d_pre), rows(inputs)
-    gradient: Array = d_rows.T.dot(input_rows)
+def weight_gradient(d_rows: Array, inputs: Array) -> Array:
+    """d_W = sum_t d_pre_t^T inputs_t, over the batch too: one product of (H, T * B) and (T * B, inputs).
+
+    ``d_rows`` is d_pre as (T * B, H), ``inputs`` (T, B, inputs).
+    """
+    gradient: Array = d_rows.T.dot(rows(inputs))
     return gradient
 
 
@@ -357,12 +370,6 @@ def bias_gradient(d_pre: Array) -> Array:
     ones = constant(1, d_rows, (len(d_rows),))
     gradient: Array = ones.dot(d_rows)
     return gradient
-
-
-def input_gradient(d_pre: Array, weight_ih: Array) -> Array:
-    """d_x_t = d_pre_t W_ih, for all steps in one product."""
-    d_x: Array = rows(d_pre).dot(weight_ih)
-    return d_x.reshape(*d_pre.shape[:-1], weight_ih.shape[-1])
 
 
 def rows(a: Array) -> Array:

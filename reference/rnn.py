@@ -33,7 +33,6 @@ from reference.recurrent import (
     bias_gradient,
     cell_arguments,
     cell_gradient,
-    input_gradient,
     rows,
     weight_gradient,
 )
@@ -131,7 +130,8 @@ def forward(
         output: the states of the last layer at every step, (T, B, D * H), batch and single sequences
             laid out like ``x``; a view of the cache where that saves a copy. 0 on padding, as in
             ``pad_packed_sequence`` with T for ``total_length``.
-        h_n: the last state of every layer and direction, shaped like ``h_0``; that of each sequence's own end.
+        h_n: the last state of every layer and direction, shaped like ``h_0``; that of each sequence's own end. With
+            one layer and direction a view, too.
         cache: for ``backward``.
 
     Raises:
@@ -141,14 +141,16 @@ def forward(
             sorted, masks for a network without dropout.
     """
     dtype = check_params(params, model.parameter_shapes)
-    if dtype not in FLOATS and model.nonlinearity != "tanh":
+    if model.nonlinearity != "tanh" and dtype not in FLOATS:
         raise RuntimeError(f"{model.nonlinearity} is not defined for {dtype}, only tanh is")
     nonlinearity = NONLINEARITIES[model.nonlinearity]
 
     def run(suffix: str, x: Array, initial: Sequence[Array]) -> Steps:
         return Steps(x, (direction_forward(nonlinearity, params, suffix, x, initial[0]),))
 
-    output, (h_n,), cache = network_forward(model, run, dtype, x, {"h_0": h_0}, lengths, enforce_sorted, dropout_masks)
+    output, (h_n,), cache = network_forward(
+        model, run, params, dtype, x, {"h_0": h_0}, lengths, enforce_sorted, dropout_masks
+    )
     return output, h_n, cache
 
 
@@ -168,7 +170,7 @@ def direction_forward(nonlinearity: Nonlinearity, params: Params, suffix: str, x
         pre += bias
 
     weight_hh_t = weight_hh.T.copy()  # contiguous: up to twice as fast in the loop as the view
-    recurrent = np.empty_like(x, order="C", shape=(batch, hidden_size))
+    recurrent = np.empty_like(h[0])
     for t in range(steps):
         previous, h_t = h[t], pre[t]
         previous.dot(weight_hh_t, out=recurrent)
@@ -227,14 +229,15 @@ def direction_backward(
     del slope  # as large as the states: freed before the products below allocate
     d_h_0 = d_h
 
+    d_rows = rows(d_pre)
     grads = {
-        "weight_ih" + suffix: weight_gradient(d_pre, x),
-        "weight_hh" + suffix: weight_gradient(d_pre, previous),
+        "weight_ih" + suffix: weight_gradient(d_rows, x),
+        "weight_hh" + suffix: weight_gradient(d_rows, previous),
     }
     if "bias_ih" + suffix in params:
         grads["bias_ih" + suffix] = bias_gradient(d_pre)
         grads["bias_hh" + suffix] = grads["bias_ih" + suffix].copy()
-    d_x = input_gradient(d_pre, weight_ih)
+    d_x = d_rows.dot(weight_ih).reshape(x.shape)
     return d_x, d_h_0, grads
 
 

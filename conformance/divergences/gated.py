@@ -226,7 +226,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "lstm-hh-gradient-uses-current-state",
         "with h_t in place of h_{t-1} in the LSTM's d_weight_hh",
         "weight_hh multiplies the previous state.",
-        ("weight_gradient(d_pre_rows, previous)", "weight_gradient(d_pre_rows, h[1:])", BACKWARD),
+        ("weight_gradient(d_rows, previous)", "weight_gradient(d_rows, h[1:])", BACKWARD),
     ),
     _lstm(
         "lstm-output-gate-gradient-through-the-cell",
@@ -273,13 +273,21 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "lstm-projection-missing-in-backward",
         "with W_hr's transpose left out of W_hr's own gradient: that of the unprojected states summed",
         "d_W_hr = sum_t d_h_t^T (o_t * tanh(c_t)); here the cell's value stands for the gated one.",
-        ("weight_gradient(d_projected, saved.unprojected)", "weight_gradient(d_projected, saved.tanh_c)", BACKWARD),
+        (
+            "weight_gradient(rows(d_projected), saved.unprojected)",
+            "weight_gradient(rows(d_projected), saved.tanh_c)",
+            BACKWARD,
+        ),
     ),
     _lstm(
         "lstm-projection-not-in-the-recurrence",
         "with the projected state in output but a gradient that misses the recurrence",
         "W_hr's gradient then has only the output's part, not that of later steps.",
-        ("weight_gradient(d_projected, saved.unprojected)", "weight_gradient(d_states, saved.unprojected)", BACKWARD),
+        (
+            "weight_gradient(rows(d_projected), saved.unprojected)",
+            "weight_gradient(rows(d_states), saved.unprojected)",
+            BACKWARD,
+        ),
     ),
     _lstm(
         "lstm-projection-doubled-gate",
@@ -433,7 +441,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "gru-hh-gradient-uses-current-state",
         "with h_t in place of h_{t-1} in the GRU's d_weight_hh",
         "weight_hh multiplies the previous state.",
-        ("weight_gradient(d_hidden_rows, previous)", "weight_gradient(d_hidden_rows, h[1:])", BACKWARD),
+        ("weight_gradient(rows(d_hidden_rows), previous)", "weight_gradient(rows(d_hidden_rows), h[1:])", BACKWARD),
     ),
     _gru(
         "gru-final-state-gradient-ignored",

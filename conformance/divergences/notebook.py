@@ -43,22 +43,22 @@ def _updated_in_the_loop(rate: str, *of_layers: Patch) -> Divergence:
                 SLOPE_STEP,
                 f"{SLOPE_STEP}\n"
                 f'        rate = params.get("rate", {rate})\n'
-                "        weight_hh = weight_hh - rate * weight_gradient(d_pre[t : t + 1], previous[t : t + 1])\n"
-                "        weight_ih = weight_ih - rate * weight_gradient(d_pre[t : t + 1], x[t : t + 1])\n"
+                "        weight_hh = weight_hh - rate * weight_gradient(d_pre[t], previous[t : t + 1])\n"
+                "        weight_ih = weight_ih - rate * weight_gradient(d_pre[t], x[t : t + 1])\n"
                 "        bias = bias - rate * bias_gradient(d_pre[t : t + 1])\n"
                 "        weights_ih[t] = weight_ih",
                 BACKWARD,
             ),
-            Patch("rnn", "input_gradient(d_pre, weight_ih)", "input_gradient(d_pre, weights_ih)", BACKWARD),
+            Patch("rnn", ".dot(weight_ih)", ".reshape(d_pre.shape).__matmul__(weights_ih)", BACKWARD),
             Patch(
                 "rnn",
-                '"weight_ih" + suffix: weight_gradient(d_pre, x)',
+                '"weight_ih" + suffix: weight_gradient(d_rows, x)',
                 '"weight_ih" + suffix: (params["weight_ih" + suffix] - weight_ih) / rate',
                 BACKWARD,
             ),
             Patch(
                 "rnn",
-                '"weight_hh" + suffix: weight_gradient(d_pre, previous)',
+                '"weight_hh" + suffix: weight_gradient(d_rows, previous)',
                 '"weight_hh" + suffix: (params["weight_hh" + suffix] - weight_hh) / rate',
                 BACKWARD,
             ),
@@ -68,7 +68,6 @@ def _updated_in_the_loop(rate: str, *of_layers: Patch) -> Divergence:
                 'grads["bias_ih" + suffix] = (start - bias) / rate',
                 BACKWARD,
             ),
-            Patch("recurrent", "rows(d_pre).dot(weight_ih)", "np.matmul(d_pre, weight_ih)", "input_gradient"),
             *of_layers,
         ),
         seen_in=("notebook N2",),
@@ -129,8 +128,8 @@ DIVERGENCES = (
             Patch("rnn", RECURRENT_PRODUCT, f"beyond[t] = {RECURRENT_PRODUCT}", BACKWARD),
             Patch(
                 "rnn",
-                "input_gradient(d_pre, weight_ih)",
-                'input_gradient(beyond if params.get("last_only", True) else d_pre, weight_ih)',
+                "d_x = d_rows",
+                'd_x = (rows(beyond) if params.get("last_only", True) else d_rows)',
                 BACKWARD,
             ),
             # the notebook does so in the layer that gives its last state only
@@ -149,7 +148,10 @@ DIVERGENCES = (
         "Every optimizer divides by the batch size, whatever the loss: the learning rate falls as the batch grows.",
         (
             Patch(
-                "recurrent", "d_rows.T.dot(input_rows)", "d_rows.T.dot(input_rows) / d_pre.shape[-2]", "weight_gradient"
+                "recurrent",
+                "d_rows.T.dot(rows(inputs))",
+                "d_rows.T.dot(rows(inputs)) / inputs.shape[-2]",
+                "weight_gradient",
             ),
             Patch(
                 "notebook",

@@ -63,7 +63,7 @@ DIVERGENCES = (
         (
             Patch("rnn", "weight_hh.T.copy()", "weight_hh.copy()", FORWARD),
             Patch("rnn", "d_pre_t.dot(weight_hh, ", "d_pre_t.dot(weight_hh.T, ", BACKWARD),
-            Patch("rnn", "weight_gradient(d_pre, previous)", "weight_gradient(previous, d_pre)", BACKWARD),
+            Patch("rnn", "weight_gradient(d_rows, previous)", "weight_gradient(rows(previous), d_pre)", BACKWARD),
         ),
         seen_in=("weights loaded from a framework that keeps the transpose",),
     ),
@@ -409,7 +409,7 @@ DIVERGENCES = (
         "hh-gradient-transposed",
         "with d_weight_hh transposed",
         "h_{t-1}^T d_pre_t in place of d_pre_t^T h_{t-1}: square, so nothing complains.",
-        (Patch("rnn", "weight_gradient(d_pre, previous)", "weight_gradient(previous, d_pre)", BACKWARD),),
+        (Patch("rnn", "weight_gradient(d_rows, previous)", "weight_gradient(rows(previous), d_pre)", BACKWARD),),
     ),
     Divergence(
         "recurrent-bias-gradient-zero",
@@ -431,7 +431,10 @@ DIVERGENCES = (
         "as well changes the learning rate with the batch.",
         (
             Patch(
-                "recurrent", "d_rows.T.dot(input_rows)", "d_rows.T.dot(input_rows) / d_pre.shape[-2]", "weight_gradient"
+                "recurrent",
+                "d_rows.T.dot(rows(inputs))",
+                "d_rows.T.dot(rows(inputs)) / inputs.shape[-2]",
+                "weight_gradient",
             ),
             Patch(
                 "recurrent",
@@ -545,8 +548,8 @@ DIVERGENCES = (
         (
             Patch(
                 "recurrent",
-                "d_rows.T.dot(input_rows)",
-                "d_rows.astype(np.float32).T.dot(input_rows.astype(np.float32)).astype(d_pre.dtype)",
+                "d_rows.T.dot(rows(inputs))",
+                "d_rows.astype(np.float32).T.dot(rows(inputs).astype(np.float32)).astype(d_rows.dtype)",
                 "weight_gradient",
             ),
         ),

@@ -33,8 +33,14 @@ DIVERGENCES: tuple[Divergence, ...] = (
         (
             Patch(
                 "recurrent",
-                "check_like(name, value, shape if batched else (shape[0], size), like.dtype)",
-                "check_like(name, value, value.shape, like.dtype)",
+                "check_like(name, value, (count, batch, size), like.dtype)\n            result.append(value)",
+                "result.append(value.reshape(count, batch, size))",
+                "_states",
+            ),
+            Patch(
+                "recurrent",
+                "check_like(name, value, (count, size), like.dtype)\n            result.append(value[:, None])",
+                "result.append(value.reshape(count, batch, size))",
                 "_states",
             ),
         ),

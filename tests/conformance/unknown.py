@@ -28,15 +28,15 @@ RNN = (
     _mistake("slope-cubed", Patch("rnn", "slope: Array = h * h", "slope: Array = h * h * h", "_tanh_slope")),
     _mistake("gradient-decays", Patch("rnn", "d_pre_t += d_h\n", "d_pre_t += 0.9 * d_h\n", BACKWARD)),
     _mistake(
-        "d-weight-ih-doubled", Patch("rnn", "weight_gradient(d_pre, x)", "weight_gradient(d_pre, x) * 2", BACKWARD)
+        "d-weight-ih-doubled", Patch("rnn", "weight_gradient(d_rows, x)", "weight_gradient(d_rows, x) * 2", BACKWARD)
     ),
     _mistake(
         "d-weight-hh-without-last-step",
-        Patch("rnn", "weight_gradient(d_pre, previous)", "weight_gradient(d_pre[:-1], previous[:-1])", BACKWARD),
+        Patch("rnn", "weight_gradient(d_rows, previous)", "weight_gradient(rows(d_pre[:-1]), previous[:-1])", BACKWARD),
     ),
     _mistake(
         "d-x-negated",
-        Patch("rnn", "d_x = input_gradient(d_pre, weight_ih)", "d_x = -input_gradient(d_pre, weight_ih)", BACKWARD),
+        Patch("rnn", "d_x = d_rows.dot(weight_ih)", "d_x = -d_rows.dot(weight_ih)", BACKWARD),
     ),
     _mistake(
         "d-bias-divided-by-steps",
