@@ -57,7 +57,7 @@ class SGD(Optimizer):
             else:
                 buffer = grad.copy()
             direction = grad + self.momentum * buffer if self.nesterov else buffer
-            state = state | {"momentum_buffer": buffer}
+            state = {"momentum_buffer": buffer}
         return param - self.lr * direction, state
 
 
