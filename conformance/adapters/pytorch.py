@@ -308,11 +308,7 @@ def _steps_on(case: Case, running: tuple[Tensors, torch.optim.Optimizer]) -> Tra
 
 
 def until_switch(case: Case) -> tuple[Trace, Any]:
-    """The first steps, and the parameters and the ``state_dict`` that they end with, its tensors made arrays.
-
-    torch then goes on by itself: its ``state_dict`` refers to the tensors that the next step changes in place, and
-    whoever loads it has to copy.
-    """
+    """The first steps, and the parameters and the ``state_dict`` that they end with, its tensors made arrays."""
     trace, (params, algorithm) = _until_switch(case)
     saved = algorithm.state_dict()
     state = {

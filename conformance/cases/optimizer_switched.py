@@ -24,25 +24,27 @@ SIDES = {"torch": "reference", "reference": "torch"}
 """who makes the first steps, and who goes on"""
 
 STEPS, SWITCH_AFTER = 6, 3
-SHAPES: dict[str, tuple[int, ...]] = {"shift": (5, 3), "weight": (5, 3), "bias": (2, 4)}
+SHAPE = (5, 3)
+"""of all parameters: a state that goes to the wrong one fits"""
+NAMES = ("shift", "weight", "bias")
 GROUPS = (["weight"], ["bias", "shift"])
 RATES = {2: [0.05, 0.02], 5: [0.01, 0.1]}
 WITHOUT = {"shift": (1,), "bias": (1, 2, 3, 4)}
 """the steps in which a parameter has no gradient"""
 
 QUICK = ("Adam", "NAdam", "SparseAdam", "LBFGS")
-"""a state with an entry that only an option asks for, scalars that change their dtype, counts that are Python's, lists"""
+"""a state with an entry that only an option asks for, scalars that change their dtype, Python's numbers, lists"""
 
 NOTE = "{} goes on with what {} has saved"
 RELOADED = "; torch's own run is loaded there too, which makes scalars of float32 the parameters' dtype"
 
 
 def _arrays(rng: np.random.Generator, scales: Array) -> dict[str, Array]:
-    arrays: dict[str, Array] = {f"param.{name}": rng.standard_normal(shape) for name, shape in SHAPES.items()}
-    mean = {name: rng.standard_normal(shape) for name, shape in SHAPES.items()}
+    arrays: dict[str, Array] = {f"param.{name}": rng.standard_normal(SHAPE) for name in NAMES}
+    mean = {name: rng.standard_normal(SHAPE) for name in NAMES}
     for k in range(1, STEPS + 1):
-        for name, shape in SHAPES.items():
-            gradient = mean[name] + rng.standard_normal(shape)
+        for name in NAMES:
+            gradient = mean[name] + rng.standard_normal(SHAPE)
             if k not in WITHOUT.get(name, ()):
                 arrays[f"step{k}.grad.{name}"] = gradient * scales[:, None] if name == "weight" else gradient
         if k in RATES:
