@@ -2,7 +2,8 @@
 
 What goes over are the parameters and torch's ``state_dict``, nothing else: the side that goes on starts with an
 optimizer of torch's defaults, so that options and rates have to come from what was saved. The expectation is torch's
-own run. ``config["first"]`` names the side that makes the steps up to ``config["switch_after"]``.
+own run. ``config["first"]`` names the side that makes the steps up to ``config["switch_after"]``; where it is torch,
+the trace begins with what has arrived.
 
 Numbered through the groups, the parameters come in another order than in the case, and one of them has its first
 gradient, with that its first state, after the switch. Rates change before it and once more after it.
@@ -20,8 +21,11 @@ from conformance.case import Array, Build, Case, cases_of
 from conformance.cases import optimizer_closure, optimizer_groups, optimizer_sparse
 from conformance.cases.optimizer import DEFAULTS, SCALES
 
-SIDES = {"torch": "reference", "reference": "torch"}
-"""who makes the first steps, and who goes on"""
+DIRECTIONS = {
+    "reference": ("torch", "the reference goes on with what torch has saved"),
+    "torch": ("reference", "torch goes on with what the reference has saved"),
+}
+"""who goes on, after whom, in words"""
 
 STEPS, SWITCH_AFTER = 6, 3
 SHAPE = (5, 3)
@@ -35,7 +39,6 @@ WITHOUT = {"shift": (1,), "bias": (1, 2, 3, 4)}
 QUICK = ("Adam", "NAdam", "SparseAdam", "LBFGS")
 """a state with an entry that only an option asks for, scalars that change their dtype, Python's numbers, lists"""
 
-NOTE = "{} goes on with what {} has saved"
 RELOADED = "; torch's own run is loaded there too, which makes scalars of float32 the parameters' dtype"
 
 
@@ -64,14 +67,14 @@ def _closure_arrays(rng: np.random.Generator) -> dict[str, Array]:
 def cases() -> Iterator[Case]:
     """Every algorithm in both directions."""
     for name, config, build in _table():
-        for first, then in SIDES.items():
-            note = NOTE.format(then, first) + (RELOADED if config["algorithm"] in ("ASGD", "NAdam") else "")
+        for then, (first, note) in DIRECTIONS.items():
+            reloaded = RELOADED if config["algorithm"] in ("ASGD", "NAdam") else ""
             yield from cases_of(
                 "optimizer_switched",
                 f"{name}-to-{then}",
                 config | {"first": first},
                 build,
-                note,
+                note + reloaded,
                 level="quick" if config["algorithm"] in QUICK else "standard",
             )
 

@@ -69,11 +69,11 @@ def test_a_saved_history_is_a_copy() -> None:
     )
     saved = optim.state_dict(optimizer, state, after)
     _, loaded = optim.load_state_dict(optimizer, after, saved)
-    for entries in (saved["state"][0], loaded):
-        entries["d"][:] = 7
-        entries["old_dirs"][0][:] = 7
-    assert 7 not in state["d"]
-    assert 7 not in state["old_dirs"][0]
+    saved["state"][0]["d"][:] = 7
+    saved["state"][0]["old_dirs"][0][:] = 7
+    for entries in (state, loaded):
+        assert 7 not in entries["d"]
+        assert 7 not in entries["old_dirs"][0]
     assert len(loaded["old_dirs"]) == len(state["old_dirs"]) > 0
 
 
