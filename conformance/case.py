@@ -21,7 +21,7 @@ FAMILIES = (
     *("gru", "gru_packed", "gru_dropout", "gru_packed_dropout", "gru_unbatched", "gru_sequences", "gru_cell"),
     "packing",
     *("linear", "activation", "loss", "initializer", "initializer_values"),
-    *("optimizer", "optimizer_groups", "optimizer_sparse", "optimizer_closure", "clip"),
+    *("optimizer", "optimizer_groups", "optimizer_sparse", "optimizer_closure", "optimizer_switched", "clip"),
     *("schedule", "training", "training_lstm", "training_gru", "notebook", "error"),
 )
 

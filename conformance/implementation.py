@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conformance.adapters import reference, reference_calls
+from conformance.adapters import reference, reference_calls, switching
 from conformance.case import DTYPES, FAMILIES, Case
 from conformance.refusals import Outcome, outcome
 from conformance.trace import Trace, as_trace
@@ -81,7 +81,8 @@ def load(name: str) -> Implementation:
         ImplementationError: no such file, it cannot be imported, or it defines no function named after a family.
     """
     if name == REFERENCE:
-        functions = {family: getattr(reference, family) for family in FAMILIES} | {"error": reference_calls.call}
+        functions = {family: getattr(reference, family) for family in FAMILIES}
+        functions |= {"error": reference_calls.call, "optimizer_switched": switching.beside_torch}
         return Implementation(REFERENCE, functions, complete=True)
     path = Path(name).resolve()
     if not path.is_file():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,8 @@ from torch.nn.utils.rnn import (
 )
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from conformance.adapters import pytorch_calls
+from conformance.adapters import pytorch_calls, switching
+from conformance.adapters.options import groups_of, last_step, options_of
 from conformance.case import Array, Case
 from conformance.refusals import outcome
 from conformance.trace import Trace
@@ -275,81 +276,142 @@ class _Gaussian(TorchDispatchMode):
 
 def optimizer(case: Case) -> Trace:
     params = {name: _leaf(value) for name, value in case.params().items()}
-    return _steps(case, params, make_optimizer(case.config, params))
+    return _steps(case, params, _optimizer_of(case, params), range(1, last_step(case) + 1))
 
 
-def optimizer_groups(case: Case) -> Trace:
+optimizer_groups = optimizer_sparse = optimizer_closure = optimizer
+
+
+def optimizer_switched(case: Case) -> Trace:
+    """torch's own run, which nothing interrupts unless torch itself changes a dtype where it loads a state."""
+    return switching.run(case, _until_switch, _steps_on)
+
+
+LOADED_OTHERWISE = ("ASGD", "NAdam")
+"""their float32 scalars have the parameters' dtype once they were saved and loaded: that is what the others go on with,
+and the expectation too"""
+
+
+def _until_switch(case: Case) -> tuple[Trace, tuple[Tensors, torch.optim.Optimizer]]:
     params = {name: _leaf(value) for name, value in case.params().items()}
-    constructor = {key: value for key, value in case.config.items() if key != "groups"}
-    groups = [
-        _arguments(group) | {"params": [params[name] for name in group["params"]]} for group in case.config["groups"]
-    ]
-    return _steps(case, params, _made(constructor, groups))
+    algorithm = _optimizer_of(case, params)
+    return _steps(case, params, algorithm, range(1, case.config["switch_after"] + 1)), (params, algorithm)
 
 
-def _steps(case: Case, params: Tensors, algorithm: torch.optim.Optimizer) -> Trace:
-    """The steps of a case, whose rates are one for all groups or one for each."""
+def _steps_on(case: Case, running: tuple[Tensors, torch.optim.Optimizer]) -> Trace:
+    params, algorithm = running
+    if case.config["algorithm"] in LOADED_OTHERWISE:
+        algorithm.load_state_dict(algorithm.state_dict())
+    k = case.config["switch_after"]
+    arrived = _run_trace(case, k, params, algorithm)
+    return arrived | _steps(case, params, algorithm, range(k + 1, last_step(case) + 1))
+
+
+def until_switch(case: Case) -> tuple[Trace, Any]:
+    """The first steps, and the parameters and the ``state_dict`` that they end with, its tensors made arrays."""
+    trace, (params, algorithm) = _until_switch(case)
+    saved = algorithm.state_dict()
+    state = {
+        index: {key: _shared(value) for key, value in entries.items()} for index, entries in saved["state"].items()
+    }
+    arrays = {name: _array(param) for name, param in params.items()}
+    return trace, (arrays, {"state": state, "param_groups": saved["param_groups"]})
+
+
+def _shared(value: Any) -> Any:
+    """An entry of a state with arrays in place of tensors, which share their memory."""
+    if isinstance(value, list):
+        return [_shared(entry) for entry in value]
+    return value.detach().numpy() if isinstance(value, torch.Tensor) else value
+
+
+def from_switch(case: Case, handed_over: Any) -> Trace:
+    """What has arrived, and the steps after it: by an optimizer of torch's defaults, whose options were saved too."""
+    arrays, saved = handed_over
+    params = {name: _leaf(value.copy()) for name, value in arrays.items()}
+    groups = [names for _, names in groups_of(case)] if "groups" in case.config else [list(params)]
+    made = _made(
+        {"algorithm": case.config["algorithm"]}, [{"params": [params[name] for name in names]} for names in groups]
+    )
+    state = {
+        index: {key: _as_tensor(value) for key, value in entries.items()} for index, entries in saved["state"].items()
+    }
+    made.load_state_dict({"state": state, "param_groups": saved["param_groups"]})
+    return _steps_on(case, (params, made))
+
+
+def _as_tensor(value: Any) -> Any:
+    """An entry of a state with tensors in place of arrays, which share their memory: torch works in it."""
+    if isinstance(value, list):
+        return [_as_tensor(entry) for entry in value]
+    return torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+
+
+def _optimizer_of(case: Case, params: Tensors) -> torch.optim.Optimizer:
+    if "groups" not in case.config:
+        return make_optimizer(options_of(case), params)
+    groups = [_arguments(own) | {"params": [params[name] for name in names]} for own, names in groups_of(case)]
+    return _made(options_of(case), groups)
+
+
+def _steps(case: Case, params: Tensors, algorithm: torch.optim.Optimizer, numbers: Iterable[int]) -> Trace:
+    """Some steps of a case, whose rates are one for all groups or one for each."""
     trace: Trace = {}
-    for k in range(1, case.steps + 1):
+    for k in numbers:
         if f"step{k}.lr" in case:
             rates = np.broadcast_to(case[f"step{k}.lr"], len(algorithm.param_groups))
             for group, rate in zip(algorithm.param_groups, rates, strict=True):
                 group["lr"] = float(rate)
-        grads = case.params(f"step{k}.grad.")
-        for name, param in params.items():
-            param.grad = torch.from_numpy(grads[name]) if name in grads else None
-        algorithm.step()
-        trace |= _step_trace(k, params, algorithm)
+        if "objective" in case.config:
+            closure = _Closure(case, params)
+            algorithm.step(closure)  # type: ignore[arg-type]
+            trace[f"step{k}.calls"] = np.asarray(closure.calls)
+        else:
+            for name, param in params.items():
+                param.grad = _gradient(case, f"step{k}.grad.{name}", param)
+            algorithm.step()
+        trace |= _run_trace(case, k, params, algorithm)
     return trace
 
 
-def optimizer_sparse(case: Case) -> Trace:
-    params = {name: _leaf(value) for name, value in case.params().items()}
-    algorithm = make_optimizer(case.config, params)
-    trace: Trace = {}
-    for k in range(1, case.steps + 1):
-        if f"step{k}.lr" in case:
-            algorithm.param_groups[0]["lr"] = float(case[f"step{k}.lr"])
-        for name, param in params.items():
+def _gradient(case: Case, name: str, param: torch.Tensor) -> torch.Tensor | None:
+    if f"{name}.rows" in case:
+        rows, values = (torch.from_numpy(case[f"{name}.{part}"]) for part in ("rows", "values"))
+        return torch.sparse_coo_tensor(rows[None], values, param.shape, check_invariants=True)
+    return torch.from_numpy(case[name]) if name in case else None
+
+
+class _Closure:
+    """The loss of a case at its parameters, with their gradients, and how often it was asked for."""
+
+    def __init__(self, case: Case, params: Tensors) -> None:
+        self.objective = case.config["objective"]
+        self.matrix, self.vector = torch.from_numpy(case["matrix"]), torch.from_numpy(case["vector"])
+        self.params = params
+        self.calls = 0
+
+    def __call__(self) -> torch.Tensor:
+        self.calls += 1
+        for param in self.params.values():
             param.grad = None
-            if f"step{k}.grad.{name}.rows" in case:
-                rows, values = (torch.from_numpy(case[f"step{k}.grad.{name}.{part}"]) for part in ("rows", "values"))
-                param.grad = torch.sparse_coo_tensor(rows[None], values, param.shape, check_invariants=True)
-        algorithm.step()
-        trace |= _step_trace(k, params, algorithm)
-    return trace
-
-
-def optimizer_closure(case: Case) -> Trace:
-    config = {key: value for key, value in case.config.items() if key not in ("algorithm", "objective", "steps")}
-    params = {name: _leaf(value) for name, value in case.params().items()}
-    algorithm = torch.optim.LBFGS(list(params.values()), **config)
-    matrix, vector = torch.from_numpy(case["matrix"]), torch.from_numpy(case["vector"])
-    calls = 0
-
-    def closure() -> torch.Tensor:
-        nonlocal calls
-        calls += 1
-        algorithm.zero_grad()
-        z = torch.cat([param.reshape(-1) for param in params.values()])
-        if case.config["objective"] == "quadratic":
-            value = z @ matrix @ z / 2 - vector @ z
+        z = torch.cat([param.reshape(-1) for param in self.params.values()])
+        if self.objective == "quadratic":
+            value = z @ self.matrix @ z / 2 - self.vector @ z
         else:
             value = (100 * (z[1:] - z[:-1] ** 2) ** 2 + (1 - z[:-1]) ** 2).sum()
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
+
+def _run_trace(case: Case, k: int, params: Tensors, algorithm: torch.optim.Optimizer) -> Trace:
+    if "objective" not in case.config:
+        return _step_trace(k, params, algorithm)
     trace: Trace = {}
-    for k in range(1, case.config["steps"] + 1):
-        calls = 0
-        algorithm.step(closure)  # type: ignore[no-untyped-call]
-        trace[f"step{k}.calls"] = np.asarray(calls)
-        for key, value in algorithm.state[next(iter(params.values()))].items():
-            # al is scratch, of the last iteration
-            if key != "al" and value is not None and not (isinstance(value, list) and not value):
-                trace[f"step{k}.state.{key}"] = _closure_state(value, case)
-        trace |= {f"step{k}.param.{name}": _array(param) for name, param in params.items()}
-    return trace
+    for key, value in algorithm.state[next(iter(params.values()))].items():
+        # al is scratch, of the last iteration
+        if key != "al" and value is not None and not (isinstance(value, list) and not value):
+            trace[f"step{k}.state.{key}"] = _closure_state(value, case)
+    return trace | {f"step{k}.param.{name}": _array(param) for name, param in params.items()}
 
 
 def _closure_state(value: Any, case: Case) -> Array:

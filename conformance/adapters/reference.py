@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from conformance.adapters import reference_calls
+from conformance.adapters import reference_calls, switching
+from conformance.adapters.options import groups_of, last_step, options_of
 from conformance.case import Array, Case
 from conformance.refusals import outcome
 from conformance.trace import Trace
@@ -264,85 +265,111 @@ class _Given(np.random.Generator):
 
 
 def optimizer(case: Case) -> Trace:
-    algorithm = make_optimizer(case.config)
-    params = case.params()
-    state: Any = algorithm.init(params)
-    trace: Trace = {}
-    for k in range(1, case.steps + 1):
-        if f"step{k}.lr" in case:
-            algorithm = replace(algorithm, lr=float(case[f"step{k}.lr"]))  # type: ignore[call-arg]
-        params, state = algorithm.step(params, case.params(f"step{k}.grad."), state)
-        trace |= step_trace(k, params, state)
+    trace, _ = _steps(case, _begun(case), range(1, last_step(case) + 1))
     return trace
 
 
-def optimizer_groups(case: Case) -> Trace:
-    constructor = {key: value for key, value in case.config.items() if key != "groups"}
-    members = []
-    for group in case.config["groups"]:
-        own = {key: value for key, value in group.items() if key != "params"}
-        members.append((make_optimizer(constructor | own), group["params"]))
-    algorithm = optim.ParamGroups(members)
+optimizer_groups = optimizer_sparse = optimizer_closure = optimizer
+
+
+def optimizer_switched(case: Case) -> Trace:
+    """The reference goes on with what it has itself saved: the run that tolerances and the arbiter come from."""
+    return switching.run(case, until_switch, from_switch)
+
+
+def until_switch(case: Case) -> tuple[Trace, Any]:
+    """The first steps, and the parameters and the ``state_dict`` that they end with."""
+    trace, run = _steps(case, _begun(case), range(1, case.config["switch_after"] + 1))
+    return trace, (run.params, optim.state_dict(run.algorithm, run.state, run.params))
+
+
+def from_switch(case: Case, handed_over: Any) -> Trace:
+    """What has arrived, and the steps after it: by an optimizer of torch's defaults, whose options were saved too."""
+    params, saved = handed_over
+    made: Any = getattr(optim, case.config["algorithm"])()
+    if "groups" in case.config:
+        made = optim.ParamGroups([(made, group["params"]) for group in case.config["groups"]])
+    run = _Run(*optim.load_state_dict(made, params, saved), params)
+    k = case.config["switch_after"]
+    trace, _ = _steps(case, run, range(k + 1, last_step(case) + 1))
+    return _run_trace(case, k, run) | trace
+
+
+class _Run(NamedTuple):
+    """How far an optimizer has come."""
+
+    algorithm: Any
+    state: Any
+    params: dict[str, Array]
+
+
+def _begun(case: Case) -> _Run:
+    options = options_of(case)
+    algorithm: Any
+    if "groups" in case.config:
+        members = [(make_optimizer(options | own), names) for own, names in groups_of(case)]
+        algorithm = optim.ParamGroups(members)
+    else:
+        algorithm = make_optimizer(options)
     params = case.params()
-    state: Any = algorithm.init(params)
+    return _Run(algorithm, algorithm.init(params), params)
+
+
+def _steps(case: Case, run: _Run, numbers: Iterable[int]) -> tuple[Trace, _Run]:
+    """Some steps of a case, whose rates are one for all groups or one for each."""
+    algorithm, state, params = run
     trace: Trace = {}
-    for k in range(1, case.steps + 1):
+    for k in numbers:
         if f"step{k}.lr" in case:
-            rates = zip(algorithm.groups, case[f"step{k}.lr"], strict=True)
-            algorithm = optim.ParamGroups(
-                [(replace(member, lr=float(rate)), names) for (member, names), rate in rates]  # type: ignore[call-arg]
-            )
-        params, state = algorithm.step(params, case.params(f"step{k}.grad."), state)
-        trace |= step_trace(k, params, state)
-    return trace
+            algorithm = _with_rates(algorithm, case[f"step{k}.lr"])
+        if "objective" in case.config:
+            closure = _Closure(case)
+            params, state = algorithm.step(params, closure, state)
+            trace[f"step{k}.calls"] = np.asarray(closure.calls)
+        else:
+            params, state = algorithm.step(params, _gradients(case, k), state)
+        trace |= _run_trace(case, k, _Run(algorithm, state, params))
+    return trace, _Run(algorithm, state, params)
 
 
-def optimizer_sparse(case: Case) -> Trace:
-    algorithm = make_optimizer(case.config)
-    params = case.params()
-    state: Any = algorithm.init(params)
-    trace: Trace = {}
-    for k in range(1, case.steps + 1):
-        if f"step{k}.lr" in case:
-            algorithm = replace(algorithm, lr=float(case[f"step{k}.lr"]))  # type: ignore[call-arg]
-        prefix = f"step{k}.grad."
-        grads = {
-            name: optim.SparseGradient(case[f"{prefix}{name}.rows"], case[f"{prefix}{name}.values"])
-            for name in params
-            if f"{prefix}{name}.rows" in case
-        }
-        params, state = algorithm.step(params, grads, state)
-        trace |= step_trace(k, params, state)
-    return trace
+def _with_rates(algorithm: Any, rates: Array) -> Any:
+    if isinstance(algorithm, optim.ParamGroups):
+        rated = zip(algorithm.groups, np.broadcast_to(rates, len(algorithm.groups)), strict=True)
+        return optim.ParamGroups([(_with_rates(member, rate), names) for (member, names), rate in rated])
+    return replace(algorithm, lr=float(rates))
 
 
-def optimizer_closure(case: Case) -> Trace:
-    config = {key: value for key, value in case.config.items() if key not in ("algorithm", "objective", "steps")}
-    algorithm = optim.LBFGS(**config)
-    params = case.params()
-    state: Any = algorithm.init(params)
-    objective = _OBJECTIVES[case.config["objective"]]
-    calls = 0
+def _gradients(case: Case, k: int) -> dict[str, Any]:
+    grads: dict[str, Any] = case.params(f"step{k}.grad.")
+    for name in [name.removesuffix(".rows") for name in grads if name.endswith(".rows")]:
+        grads[name] = optim.SparseGradient(grads.pop(f"{name}.rows"), grads.pop(f"{name}.values"))
+    return grads
 
-    def closure(at: Mapping[str, Array]) -> tuple[Any, dict[str, Array]]:
-        nonlocal calls
-        calls += 1
+
+class _Closure:
+    """The loss of a case and its gradients at some parameters, and how often they were asked for."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.objective = _OBJECTIVES[case.config["objective"]]
+        self.calls = 0
+
+    def __call__(self, at: Mapping[str, Array]) -> tuple[Any, dict[str, Array]]:
+        self.calls += 1
         flat = np.concatenate([value.reshape(-1) for value in at.values()])
-        loss, gradient = objective(flat, case)
+        loss, gradient = self.objective(flat, self.case)
         grads, start = {}, 0
         for name, value in at.items():
             grads[name] = gradient[start : start + value.size].reshape(value.shape)
             start += value.size
         return loss, grads
 
-    trace: Trace = {}
-    for k in range(1, case.config["steps"] + 1):
-        calls = 0
-        params, state = algorithm.step(params, closure, state)
-        trace[f"step{k}.calls"] = np.asarray(calls)
-        trace |= {f"step{k}.state.{key}": _stacked(value, case) for key, value in state.items() if not _empty(value)}
-        trace |= {f"step{k}.param.{name}": value for name, value in params.items()}
-    return trace
+
+def _run_trace(case: Case, k: int, run: _Run) -> Trace:
+    if "objective" not in case.config:
+        return step_trace(k, run.params, run.state)
+    trace = {f"step{k}.state.{key}": _stacked(value, case) for key, value in run.state.items() if not _empty(value)}
+    return trace | {f"step{k}.param.{name}": value for name, value in run.params.items()}
 
 
 def _quadratic(z: Array, case: Case) -> tuple[Any, Array]:

@@ -26,6 +26,7 @@ from conformance.cases import (
     optimizer_closure,
     optimizer_groups,
     optimizer_sparse,
+    optimizer_switched,
     packing,
     recurrent,
     rnn,
@@ -38,7 +39,8 @@ from conformance.cases import (
 MODULES = (
     *(documented, rnn, recurrent, cell, packing),
     *(linear, activation, loss, initializer),
-    *(optimizer, optimizer_groups, optimizer_sparse, optimizer_closure, clip, schedule, training, notebook, error),
+    *(optimizer, optimizer_groups, optimizer_sparse, optimizer_closure, optimizer_switched, clip),
+    *(schedule, training, notebook, error),
 )
 
 ALIASES = {"documented/three-step": "documented/*/three-step*"}

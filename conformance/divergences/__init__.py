@@ -14,6 +14,7 @@ sparse.py       SparseAdam
 matrices.py     Adafactor and Muon
 closures.py     LBFGS
 groups.py       groups of parameters, missing gradients
+saving.py       a run saved and continued
 clipping.py     clipping of gradients
 schedules.py    learning-rate schedules
 layers.py       the linear layer
@@ -48,6 +49,7 @@ from conformance.divergences import (
     patching,
     recurrent,
     refusals,
+    saving,
     schedules,
     sequences,
     sparse,
@@ -74,6 +76,7 @@ def catalogue() -> tuple[Divergence, ...]:
         matrices,
         closures,
         groups,
+        saving,
         clipping,
         schedules,
         layers,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
 from reference.checks import Array, Params
 from reference.optim.base import Optimizer, ParamState, SparseGradient, State
+from reference.optim.lbfgs import LBFGS
 
 
 @dataclass(frozen=True)
@@ -67,37 +68,65 @@ class ParamGroups:
             raise KeyError(f"parameters and groups disagree: {', '.join(sorted(names ^ params.keys()))}")
 
 
-def state_dict(optimizer: Optimizer | ParamGroups, state: State) -> dict[str, Any]:
+AnyOptimizer = TypeVar("AnyOptimizer", Optimizer, ParamGroups, LBFGS)
+
+
+def state_dict(
+    optimizer: Optimizer | ParamGroups | LBFGS, state: Mapping[str, Any], params: Params | None = None
+) -> dict[str, Any]:
     """What ``torch.optim.Optimizer.state_dict`` holds, with arrays in place of tensors.
 
         {"state": {index: {"exp_avg": ..., ...}}, "param_groups": [{"lr": ..., ..., "params": [indices]}]}
 
     Parameters are numbered through the groups, in each in its order; without groups in the state's. Only those
-    that have a state are in it.
+    that have a state are in it. What torch keeps as Python's numbers is a number here too: SparseAdam's ``step``, and
+    LBFGS' counts and ``prev_loss``. torch's ``load_state_dict`` adds its ways of executing by itself.
+
+    Args:
+        params: for LBFGS, which has one state for all parameters; torch keeps it with the first of them.
+
+    Raises:
+        TypeError: LBFGS without ``params``.
     """
+    if isinstance(optimizer, LBFGS):
+        if params is None:
+            raise TypeError("LBFGS has one state for all parameters: state_dict needs params to number them")
+        max_eval = optimizer.max_iter * 5 // 4 if optimizer.max_eval is None else optimizer.max_eval
+        optimizer = replace(optimizer, max_eval=max_eval)
+        first = next(iter(params))
+        state = {name: state if name == first and state["func_evals"] else {} for name in params}
     groups = optimizer.groups if isinstance(optimizer, ParamGroups) else [(optimizer, list(state))]
-    entries: dict[int, ParamState] = {}
+    entries: dict[int, dict[str, Any]] = {}
     listed: list[dict[str, Any]] = []
     index = 0
     for member, names in groups:
         numbers = []
         for name in names:
             if state[name]:
-                entries[index] = {key: np.array(value) for key, value in state[name].items()}
+                entries[index] = {key: _copied(key, value) for key, value in state[name].items()}
             numbers.append(index)
             index += 1
         listed.append({**asdict(member), "params": numbers})
     return {"state": entries, "param_groups": listed}
 
 
+def _copied(key: str, value: Any) -> Any:
+    if isinstance(value, list):
+        return [_copied(key, entry) for entry in value]
+    array = np.array(value, subok=True)
+    number = key == "prev_loss" or array.dtype.kind == "i" or not isinstance(value, np.ndarray | np.generic)
+    return array.item() if number else array
+
+
 def load_state_dict(
-    optimizer: Optimizer | ParamGroups, params: Params, saved: Mapping[str, Any]
-) -> tuple[Optimizer | ParamGroups, dict[str, ParamState]]:
+    optimizer: AnyOptimizer, params: Params, saved: Mapping[str, Any]
+) -> tuple[AnyOptimizer, dict[str, Any]]:
     """The optimizer and the state in a ``state_dict``, ours or torch's with its tensors made arrays.
 
     Without groups the parameters are in the dictionary's order. Options are those that were saved, as in torch; its
-    ways of executing (``foreach``, ``fused``, ...) are left out. Whatever is kept but ``step`` gets its parameter's
-    dtype, as torch gives it: NAdam's product and ASGD's eta and mu too, which were float32 until then.
+    ways of executing (``foreach``, ``fused``, ...) are left out, and so is LBFGS' ``al``, which every iteration
+    writes anew. Whatever is kept but ``step`` gets its parameter's dtype, as torch gives it: NAdam's product and
+    ASGD's eta and mu too, which were float32 until then.
 
     Raises:
         ValueError: other groups, or another number of parameters in one, than the optimizer has.
@@ -105,8 +134,8 @@ def load_state_dict(
     groups = optimizer.groups if isinstance(optimizer, ParamGroups) else [(optimizer, list(params))]
     if len(groups) != len(saved["param_groups"]):
         raise ValueError("loaded state dict has a different number of parameter groups")
-    members: list[tuple[Optimizer, Collection[str]]] = []
-    state: dict[str, ParamState] = {}
+    members: list[tuple[Any, Collection[str]]] = []
+    state: dict[str, dict[str, Any]] = {}
     for (member, group_names), group in zip(groups, saved["param_groups"], strict=True):
         if len(group_names) != len(group["params"]):
             raise ValueError(
@@ -115,9 +144,17 @@ def load_state_dict(
         options = {name: group[name] for name in asdict(member)}
         members.append((type(member)(**options), group_names))
         for name, index in zip(group_names, group["params"], strict=True):
-            entries = {key: np.array(value) for key, value in saved["state"].get(index, {}).items()}
-            state[name] = {
-                key: value if key == "step" else value.astype(params[name].dtype) for key, value in entries.items()
-            }
+            entries, dtype = saved["state"].get(index, {}), params[name].dtype
+            state[name] = {key: _loaded(key, value, dtype) for key, value in entries.items() if key != "al"}
+    if isinstance(optimizer, LBFGS):
+        return members[0][0], state[next(iter(params))] or optimizer.init(params)
     loaded = ParamGroups(members) if isinstance(optimizer, ParamGroups) else members[0][0]
     return loaded, {name: state[name] for name in params}
+
+
+def _loaded(key: str, value: Any, dtype: np.dtype[Any]) -> Any:
+    if isinstance(value, list):
+        return [_loaded(key, entry, dtype) for entry in value]
+    if key == "step":
+        return np.array(value)
+    return value.astype(dtype) if isinstance(value, np.ndarray) else value

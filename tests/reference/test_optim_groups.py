@@ -1,4 +1,4 @@
-"""Parameter groups, and runs that change sides by torch's state_dict."""
+"""Parameter groups, and what is saved and loaded beside the runs that change sides in the cases."""
 
 from __future__ import annotations
 
@@ -14,39 +14,6 @@ from reference import optim
 from reference.checks import Array
 from tests.reference.against_torch import as_array, assert_all_close, assert_refused, assert_same_refusal, leaf, tensor
 
-ALGORITHMS = [
-    *("SGD", "ASGD", "Adagrad", "RMSprop", "Adadelta", "Rprop", "Adam", "AdamW", "Adamax", "NAdam", "RAdam"),
-    *("Adafactor", "Muon"),
-]
-SHAPES = {"w": (3, 2), "v": (2, 4), "u": (4, 3)}
-FIRST: dict[str, dict[str, Any]] = {
-    "SGD": {"momentum": 0.9},
-    "RMSprop": {"momentum": 0.5, "centered": True},
-    "Adam": {"amsgrad": True},
-}
-
-
-def draw(rng: np.random.Generator) -> dict[str, Array]:
-    return {name: rng.standard_normal(shape) for name, shape in SHAPES.items()}
-
-
-def groups_of(algorithm: str, params: dict[str, Array]) -> tuple[optim.ParamGroups, Any, dict[str, torch.Tensor]]:
-    make = getattr(optim, algorithm)
-    options = FIRST.get(algorithm, {})
-    ours = optim.ParamGroups([(make(**options), ["w", "u"]), (make(lr=0.05), ["v"])])
-    theirs = {name: leaf(value) for name, value in params.items()}
-    groups: list[dict[str, Any]] = [
-        {"params": [theirs["w"], theirs["u"]], **options},
-        {"params": [theirs["v"]], "lr": 0.05},
-    ]
-    return ours, getattr(torch.optim, algorithm)(groups), theirs
-
-
-def step_torch(optimizer: Any, theirs: dict[str, torch.Tensor], grads: dict[str, Array]) -> None:
-    for name, param in theirs.items():
-        param.grad = tensor(grads[name]) if name in grads else None
-    optimizer.step()
-
 
 def with_arrays(saved: dict[str, Any]) -> dict[str, Any]:
     state = {
@@ -54,42 +21,6 @@ def with_arrays(saved: dict[str, Any]) -> dict[str, Any]:
         for index, entries in saved["state"].items()
     }
     return {"state": state, "param_groups": saved["param_groups"]}
-
-
-def with_tensors(saved: dict[str, Any]) -> dict[str, Any]:
-    state = {i: {key: torch.from_numpy(np.array(v)) for key, v in e.items()} for i, e in saved["state"].items()}
-    return {"state": state, "param_groups": saved["param_groups"]}
-
-
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_groups_and_saved_states_are_torchs_and_either_side_continues_the_others_run(algorithm: str) -> None:
-    rng = np.random.default_rng(ALGORITHMS.index(algorithm))
-    params = draw(rng)
-    ours, theirs, tensors = groups_of(algorithm, params)
-    state = ours.init(params)
-    for step in range(6):
-        grads = draw(rng)
-        if step == 1:
-            del grads["u"]
-        params, state = ours.step(params, grads, state)
-        step_torch(theirs, tensors, grads)
-        assert_all_close(params, tensors, f"step {step}")
-
-        saved, expected = optim.state_dict(ours, state), with_arrays(theirs.state_dict())
-        assert saved["state"].keys() == expected["state"].keys()
-        for index, entries in expected["state"].items():
-            assert_all_close(saved["state"][index], entries, f"step {step}, parameter {index}")
-        for own, group in zip(saved["param_groups"], expected["param_groups"], strict=True):
-            assert own == {key: group[key] for key in own}
-        # now each goes on from what the other has saved
-        ours_again, theirs_again, tensors = groups_of(algorithm, params)
-        loaded, state = optim.load_state_dict(ours_again, params, expected)
-        assert isinstance(loaded, optim.ParamGroups)
-        ours = loaded
-        theirs = theirs_again
-        for own, group in zip(saved["param_groups"], theirs.state_dict()["param_groups"], strict=True):
-            own |= {key: group[key] for key in group if key not in own}  # ways of executing
-        theirs.load_state_dict(with_tensors(saved))
 
 
 def test_options_that_were_saved_count() -> None:
@@ -128,6 +59,36 @@ def test_a_saved_state_is_a_copy() -> None:
     saved["state"][0]["exp_avg"][:] = 7
     assert state["w"]["exp_avg"][0] != 7
     assert loaded["w"]["exp_avg"][0] != 7
+
+
+def test_a_saved_history_is_a_copy() -> None:
+    params: dict[str, Array] = {"w": np.ones(2), "v": np.full(1, 2.0)}
+    optimizer = optim.LBFGS(lr=0.1, max_iter=3)
+    after, state = optimizer.step(
+        params, lambda at: (sum((p**2).sum() for p in at.values()), at), optimizer.init(params)
+    )
+    saved = optim.state_dict(optimizer, state, after)
+    _, loaded = optim.load_state_dict(optimizer, after, saved)
+    saved["state"][0]["d"][:] = 7
+    saved["state"][0]["old_dirs"][0][:] = 7
+    for entries in (state, loaded):
+        assert 7 not in entries["d"]
+        assert 7 not in entries["old_dirs"][0]
+    assert len(loaded["old_dirs"]) == len(state["old_dirs"]) > 0
+
+
+def test_lbfgs_has_nothing_to_save_before_its_first_step() -> None:
+    params = {"w": np.ones(2), "v": np.ones(1)}
+    optimizer = optim.LBFGS(max_iter=7)
+    saved = optim.state_dict(optimizer, optimizer.init(params), params)
+    tensors = [leaf(value) for value in params.values()]
+    assert saved == torch.optim.LBFGS(tensors, max_iter=7).state_dict()
+    assert optim.load_state_dict(optim.LBFGS(), params, saved) == (
+        dataclasses.replace(optimizer, max_eval=8),
+        optimizer.init(params),
+    )
+    with pytest.raises(TypeError, match="needs params"):
+        optim.state_dict(optimizer, optimizer.init(params))
 
 
 def test_groups_that_do_not_fit() -> None:
