@@ -66,15 +66,6 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "entries[len(entries)]",
     ),
     _of(
-        "_copied",
-        "by-reference",
-        "with the running optimizer's arrays in what was saved",
-        "Whoever goes on with it, and works in place as torch does, changes the state of the run that saved it.",
-        "np.array(value, subok=True)",
-        "np.asanyarray(value)",
-        "torch's own state_dict",
-    ),
-    _of(
         "_loaded",
         "dtype-kept",
         "with what was saved in float32 kept in float32",
