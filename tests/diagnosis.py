@@ -19,7 +19,7 @@ from tabulate import tabulate
 
 from conformance.case import FAMILIES
 from conformance.diagnose import Diagnosis
-from conformance.divergences import Divergence, by_id, catalogue
+from conformance.divergences import by_id, catalogue
 from conformance.divergences.patching import ConflictError
 from tests.conformance import observing, unknown
 
@@ -78,11 +78,7 @@ def _text(found: Diagnosis) -> str:
 def _reaching(family: str) -> list[str]:
     """The divergences that change something in a family, in float64."""
     usable = [known for known in catalogue() if not known.equivalent]
-    return [known.id for known in usable if _shows(family, known)]
-
-
-def _shows(family: str, known: Divergence) -> bool:
-    return any(seen.diverges for seen in observing.observe(family, [known]))
+    return [known.id for known in usable if observing.shows(family, known)]
 
 
 def _sets(names: Sequence[str], size: int, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:

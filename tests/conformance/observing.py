@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
 import numpy as np
@@ -60,7 +60,13 @@ def observe(
     given: Callable[[str], bool] = lambda name: True,
 ) -> list[Observation]:
     """What an implementation with these divergences gives, as far as it ``given``s arrays at all."""
-    observations = []
+    return list(observing(family, divergences, dtype, level, given))
+
+
+def observing(
+    family: str, divergences: Sequence[Divergence], dtype: str, level: Level, given: Callable[[str], bool]
+) -> Iterator[Observation]:
+    """The same, case by case."""
     for case in selected(family, dtype, level):
         trace = run(case, divergences)
         if trace is None:
@@ -71,8 +77,12 @@ def observe(
         }
         if actual:
             diverges = any(differs(actual[name], usual[name]) for name in actual)
-            observations.append(Observation(case, actual, diverges))
-    return observations
+            yield Observation(case, actual, diverges)
+
+
+def shows(family: str, divergence: Divergence, dtype: str = "float64", level: Level = "quick") -> bool:
+    """Whether a divergence changes anything in a family."""
+    return any(seen.diverges for seen in observing(family, [divergence], dtype, level, lambda name: True))
 
 
 def differs(actual: np.ndarray, expected: np.ndarray) -> bool:
