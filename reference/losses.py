@@ -7,6 +7,7 @@ arguments behind the gradient with respect to the loss, and gives the gradient w
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -16,27 +17,54 @@ from reference.checks import FLOATS, Array, check_array, check_like
 CLASS_INDEX_DTYPES = frozenset((np.dtype(np.int64), np.dtype(np.uint8)))
 
 
-def mse_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
-    """(input - target)^2, of equal shapes: every element (``none``), their sum, or their mean.
+def mse_loss(input: Array, target: Array, reduction: str = "mean", weight: Array | None = None) -> Array:
+    """(input - target)^2: every element (``none``), their sum, or their mean; with ``weight`` times that.
+
+    Shapes that differ are broadcast, with a warning: an ``input`` (N, 1) and a ``target`` (N,) make N x N differences,
+    and the mean is over all of them. The weighted mean divides by the sum of the weights as they are given.
+
+    Args:
+        weight: of the shape of ``input``.
 
     Raises:
         TypeError: not an array.
         NotImplementedError: ``input`` is not of a float dtype.
-        RuntimeError: shapes or dtypes differ.
-        ValueError: unknown reduction.
+        RuntimeError: shapes that cannot be broadcast, dtypes that differ.
+        ValueError: ``weight`` of another shape, unknown reduction.
     """
-    difference = _difference(input, target)
-    with np.errstate(over="ignore"):
-        squares = difference * difference
-    return _reduce(squares, difference.size, reduction)
-
-
-def mse_loss_backward(d_loss: Array, input: Array, target: Array, reduction: str = "mean") -> Array:
-    """2 (input - target) d_loss, divided by the number of elements for ``mean``."""
-    difference = _difference(input, target)
-    d_element = _spread(d_loss, difference.shape, difference.size, reduction, difference)
+    difference = _difference(input, target, weight)
+    if target.shape != input.shape:
+        warnings.warn(
+            f"Using a target size {target.shape} that is different to the input size {input.shape}: they are broadcast "
+            f"to {difference.shape}, which is likely a mistake",
+            UserWarning,
+            stacklevel=2,
+        )
     with np.errstate(over="ignore", invalid="ignore"):
+        squares = difference * difference
+        losses = squares if weight is None else squares * weight
+        return _reduce(losses, difference.size if weight is None else weight.sum(), reduction)
+
+
+def mse_loss_backward(
+    d_loss: Array, input: Array, target: Array, reduction: str = "mean", weight: Array | None = None
+) -> Array:
+    """2 (input - target) weight d_loss, for ``mean`` divided as in the forward pass.
+
+    Summed over the axes along which ``input`` was broadcast: each of its elements has been used that often.
+    """
+    difference = _difference(input, target, weight)
+    with np.errstate(over="ignore", invalid="ignore"):
+        divisor = difference.size if weight is None else weight.sum()
+        d_element = _spread(d_loss, difference.shape, divisor, reduction, difference)
+        if weight is not None:
+            d_element = d_element * weight
         d_input: Array = 2 * difference * d_element
+        while d_input.ndim > input.ndim:
+            d_input = d_input.sum(axis=0)
+        for axis, size in enumerate(input.shape):
+            if d_input.shape[axis] != size:
+                d_input = d_input.sum(axis=axis, keepdims=True)
     return d_input
 
 
@@ -229,11 +257,21 @@ def _sample_shape(input: Array) -> tuple[int, ...]:
     return () if input.ndim == 1 else input.shape[:1] + input.shape[2:]
 
 
-def _difference(input: Array, target: Array) -> Array:
+def _difference(input: Array, target: Array, weight: Array | None) -> Array:
     check_array("input", input)
     if input.dtype not in FLOATS:
         raise NotImplementedError(f"mse_loss is not implemented for {input.dtype}: a float dtype is expected")
-    check_like("target", target, input.shape, input.dtype)
+    check_array("target", target)
+    try:
+        np.broadcast_shapes(input.shape, target.shape)
+    except ValueError as error:
+        raise RuntimeError(f"input {input.shape} and target {target.shape} cannot be broadcast together") from error
+    check_like("target", target, target.shape, input.dtype)
+    if weight is not None:
+        check_array("weight", weight)
+        if weight.shape != input.shape:
+            raise ValueError(f"weight must have the shape of input {input.shape}, got {weight.shape}")
+        check_like("weight", weight, weight.shape, input.dtype)
     with np.errstate(over="ignore", invalid="ignore"):  # between equal infinities it is NaN, in torch too
         difference: Array = input - target
     return difference
@@ -246,7 +284,7 @@ def _reduce(losses: Array, divisor: float | Array, reduction: str) -> Array:
         total: Array = losses.sum()
         return total
     if reduction == "mean":
-        with np.errstate(invalid="ignore"):  # the mean over nothing is NaN, in torch too
+        with np.errstate(invalid="ignore", divide="ignore"):  # the mean over nothing is NaN, in torch too
             mean: Array = losses.sum() / divisor
         return mean
     raise ValueError(f"{reduction!r} is not a valid value for reduction: 'none', 'mean' or 'sum' expected")

@@ -429,6 +429,15 @@ def _losses() -> Iterator[Case]:
     squares: list[tuple[str, dict[str, Any], Change, dict[str, str], str]] = [
         ("reduction-unknown", {"reduction": "average"}, {}, {}, "no such reduction"),
         ("target-shape", {}, {"target": (2, 4)}, {}, "shapes that do not fit"),
+        ("target-axis-in-front", {}, {"target": (3, 2)}, {}, "axes in another order"),
+        ("target-row", {}, {"target": (3,)}, {}, "one row for two: torch warns and accepts"),
+        ("target-column", {}, {"input": (3, 1), "target": (3,)}, {}, "a column and a vector: torch warns and accepts"),
+        ("input-row", {}, {"input": (3,)}, {}, "the input is broadcast too"),
+        ("weight", {}, {"weight": (2, 3)}, {}, "weights of the input's shape are accepted"),
+        ("weight-row", {}, {"weight": (3,)}, {}, "weights are not broadcast to the input"),
+        ("weight-of-the-target", {}, {"input": (3,), "weight": (2, 3)}, {}, "weights of what is broadcast to"),
+        ("weight-reduction-unknown", {"reduction": "average"}, {"weight": (2, 3)}, {}, "no such reduction"),
+        ("weight-negative", {}, {"weight": [[-1.0, 1.0, 1.0]] * 2}, {}, "negative weights are accepted"),
         ("empty", {}, {"input": (0, 3), "target": (0, 3)}, {}, "nothing to compare is accepted"),
         ("0-d", {}, {"input": (), "target": ()}, {}, "two numbers are accepted"),
     ]

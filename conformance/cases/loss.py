@@ -1,4 +1,4 @@
-"""Cross-entropy with class indices and with probabilities, and mean squared error."""
+"""Cross-entropy with class indices and with probabilities, and mean squared error, weighted and broadcast."""
 
 from __future__ import annotations
 
@@ -123,6 +123,31 @@ def pair(shape: tuple[int, ...], reduction: str) -> Build:
     }
 
 
+def _squares(input: tuple[int, ...], target: tuple[int, ...], reduction: str, *, weight: bool = False) -> Build:
+    """Two arrays whose shapes broadcast, perhaps with weights of the first one's shape."""
+
+    def build(rng: np.random.Generator) -> dict[str, Array]:
+        arrays: dict[str, Array] = {"input": rng.standard_normal(input), "target": rng.standard_normal(target)}
+        if weight:
+            arrays["weight"] = rng.uniform(0.5, 2.0, input)
+        return arrays | {"d_output": _upstream(rng, reduction, np.broadcast_shapes(input, target))}
+
+    return build
+
+
+def _special_weights(rng: np.random.Generator) -> dict[str, Array]:
+    """Weights of 0 at differences that are ordinary, infinite and NaN, weights that are not finite, and one below 0."""
+    input = np.array([1.0, np.inf, np.nan, 1.5, 1.5, 2.0, 0.5])
+    target = np.array([0.0, 1.0, 0.0, 0.0, 1.5, 0.5, 1.0])
+    weight = np.array([0.0, 0.0, 0.0, np.inf, np.inf, np.nan, -2.0])
+    return {"input": input, "target": target, "weight": weight, "d_output": rng.standard_normal(7)}
+
+
+def _cancelling_weights(rng: np.random.Generator) -> dict[str, Array]:
+    arrays = _squares((2, 3), (2, 3), "mean", weight=True)(rng)
+    return {**arrays, "weight": np.array([[1.0, -1.0, 2.0], [-2.0, 0.5, -0.5]])}
+
+
 def cross_entropy(**options: Any) -> dict[str, Any]:
     """All of cross_entropy's arguments, torch's defaults where nothing is said."""
     return {"function": "cross_entropy", "ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0} | options
@@ -178,6 +203,25 @@ def cases() -> Iterator[Case]:
             "squared differences",
             level="quick",
         )
+        broadcast: list[tuple[str, Build, str]] = [
+            ("column-and-vector", _squares((4, 1), (4,), reduction),
+             "scores (N, 1) for targets (N,): torch warns, and compares all with all"),
+            ("row", _squares((3,), (2, 3), reduction), "one row for several: its gradients add up"),
+            ("target-column", _squares((2, 3), (2, 1), reduction), "a target that is used three times"),
+            ("middle-axes", _squares((3, 1, 1), (5, 3, 2, 4), reduction), "an axis in front, and two of size 1"),
+            ("weight", _squares((2, 3), (2, 3), reduction, weight=True), "the mean divides by the sum of the weights"),
+            ("column-weight", _squares((4, 1), (3,), reduction, weight=True),
+             "weights of the input's shape, for differences of another: the mean divides by their own sum"),
+        ]  # fmt: skip
+        for name, build, note in broadcast:
+            yield from cases_of(
+                "loss",
+                f"mse_loss-{name}-{reduction}",
+                {"function": "mse_loss", "reduction": reduction},
+                build,
+                note,
+                level="quick",
+            )
     special: list[tuple[str, dict[str, Any], Build, str]] = [
         ("cross_entropy-one-sample", cross_entropy(), scores((4,), "mean", probabilities=False),
          "a single sample without a batch axis"),
@@ -214,6 +258,12 @@ def cases() -> Iterator[Case]:
          _ignoring(2, "mean"), "the class to ignore is one that exists"),
         ("mse_loss-special", {"function": "mse_loss", "reduction": "none"}, _special_pair,
          "infinities, NaN, squares that underflow"),
+        ("mse_loss-weight-special", {"function": "mse_loss", "reduction": "none"}, _special_weights,
+         "multiplied, not selected: 0 times an infinite square is NaN"),
+        ("mse_loss-weights-cancel", {"function": "mse_loss", "reduction": "mean"}, _cancelling_weights,
+         "weights that add up to 0: the mean is infinite"),
+        ("mse_loss-empty-broadcast", {"function": "mse_loss", "reduction": "sum"}, _squares((1,), (0, 3), "sum"),
+         "broadcast to nothing: the gradient is 0"),
         ("mse_loss-number", {"function": "mse_loss", "reduction": "mean"}, pair((), "mean"), "no axes"),
         ("mse_loss-empty", {"function": "mse_loss", "reduction": "mean"}, pair((0, 3), "mean"),
          "the mean over nothing is NaN"),

@@ -76,6 +76,100 @@ MSE: tuple[Divergence, ...] = (
     ),
 )
 
+BROADCAST: tuple[Divergence, ...] = (
+    Divergence(
+        "mse-flattened",
+        "with a column and a vector compared element by element in the mean squared error",
+        "Scores (N, 1) for targets (N,) are meant so, and reshaped by some. torch broadcasts them to N x N differences "
+        "with nothing but a warning: the loss is then one that no network can learn.",
+        (
+            Patch(
+                "losses",
+                "input - target",
+                "input - (target.reshape(input.shape) if target.size == input.size else target)",
+                "_difference",
+            ),
+        ),
+    ),
+    Divergence(
+        "mse-broadcast-gradient-not-summed",
+        "with the gradient of a broadcast input in the shape of the differences",
+        "Each element of the input has been used several times, and its gradients add up.",
+        (
+            Patch("losses", "while d_input.ndim > input.ndim", "while d_input.ndim < input.ndim", MSE_BACKWARD),
+            Patch(
+                "losses",
+                "for axis, size in enumerate(input.shape)",
+                "for axis, size in enumerate(d_input.shape)",
+                MSE_BACKWARD,
+            ),
+        ),
+        seen_in=("backward passes written without broadcasting in mind",),
+    ),
+    Divergence(
+        "mse-broadcast-gradient-averaged",
+        "with the gradients of a broadcast input averaged",
+        "The mean over the axis that was broadcast in place of the sum.",
+        (
+            Patch("losses", "d_input.sum(axis=0)", "d_input.sum(axis=0) / len(d_input)", MSE_BACKWARD),
+            Patch(
+                "losses",
+                "d_input.sum(axis=axis, keepdims=True)",
+                "d_input.sum(axis=axis, keepdims=True) / d_input.shape[axis]",
+                MSE_BACKWARD,
+            ),
+        ),
+    ),
+    Divergence(
+        "mse-mean-of-the-inputs-own-size",
+        "with the mean squared error divided by the size of the input where it is broadcast",
+        "torch's mean is over all differences that there are after broadcasting.",
+        (
+            Patch("losses", "difference.size", "input.size", "mse_loss"),
+            Patch("losses", "difference.size", "input.size", MSE_BACKWARD),
+        ),
+    ),
+    Divergence(
+        "mse-weights-not-in-the-divisor",
+        "with the weighted mean squared error divided by the number of elements",
+        "torch divides by the sum of the weights.",
+        (
+            Patch("losses", "difference.size if weight is None else weight.sum()", "difference.size", "mse_loss"),
+            Patch("losses", "difference.size if weight is None else weight.sum()", "difference.size", MSE_BACKWARD),
+        ),
+    ),
+    Divergence(
+        "mse-weights-broadcast-in-the-divisor",
+        "with the weights counted once for every difference in the mean's divisor",
+        "As one would have it, and as the unweighted mean does. torch adds up the weights as they are given, so that a "
+        "broadcast input has too large a mean.",
+        (
+            Patch("losses", "weight.sum()", "np.broadcast_to(weight, difference.shape).sum()", "mse_loss"),
+            Patch("losses", "weight.sum()", "np.broadcast_to(weight, difference.shape).sum()", MSE_BACKWARD),
+        ),
+    ),
+    Divergence(
+        "mse-weights-ignored-in-gradient",
+        "without weights in the gradient of the mean squared error",
+        "The loss is weighted, its gradient is not.",
+        (Patch("losses", "d_element * weight", "d_element", MSE_BACKWARD),),
+    ),
+    Divergence(
+        "mse-zero-weight-skipped",
+        "with elements of weight 0 left out of the mean squared error, whatever they are",
+        "torch multiplies: 0 times a square that is infinite or NaN is NaN.",
+        (
+            Patch("losses", "squares * weight", "np.where(weight == 0, weight, squares * weight)", "mse_loss"),
+            Patch(
+                "losses",
+                "2 * difference * d_element",
+                "np.where(0 if weight is None else weight == 0, np.zeros_like(d_element), 2 * difference * d_element)",
+                MSE_BACKWARD,
+            ),
+        ),
+    ),
+)
+
 CROSS_ENTROPY: tuple[Divergence, ...] = (
     # ------------------------------------------------------------------------------------------------ reduction
     Divergence(
@@ -340,4 +434,4 @@ NLL = (
     ),
 )
 
-DIVERGENCES: tuple[Divergence, ...] = (*MSE, *CROSS_ENTROPY, *NLL)
+DIVERGENCES: tuple[Divergence, ...] = (*MSE, *BROADCAST, *CROSS_ENTROPY, *NLL)
