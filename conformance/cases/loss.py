@@ -68,6 +68,23 @@ def _zero_weights(reduction: str, *, some: bool = False, infinite: bool = False)
     return build
 
 
+def _weighing(weight: list[float], target: list[int], reduction: str) -> Build:
+    """Class weights that are given, a sample for each class index."""
+
+    def build(rng: np.random.Generator) -> dict[str, Array]:
+        arrays = scores((len(target), len(weight)), reduction, probabilities=False)(rng)
+        return {**arrays, "target": np.array(target), "weight": np.array(weight)}
+
+    return build
+
+
+def _infinite_weight(rng: np.random.Generator) -> dict[str, Array]:
+    """Probabilities, one of them 0, and weights of which one is infinite."""
+    arrays = dict(scores((5, 3), "none", probabilities=True, weight=True)(rng))
+    arrays["weight"][1], arrays["target"][2] = np.inf, [0.4, 0.0, 0.6]
+    return arrays
+
+
 def _masked(reduction: str) -> Build:
     def build(rng: np.random.Generator) -> dict[str, Array]:
         arrays = dict(scores((4, 5), reduction, probabilities=False)(rng))
@@ -154,7 +171,11 @@ def cross_entropy(**options: Any) -> dict[str, Any]:
 
 
 def _level(name: str) -> Level:
-    return "standard" if name.startswith(("volumes", "unbatched", "all-ignored", "zero-weight-")) else "quick"
+    return (
+        "standard"
+        if name.startswith(("volumes", "unbatched", "all-ignored", "zero-weight-", "weight-cancelling"))
+        else "quick"
+    )
 
 
 def cases() -> Iterator[Case]:
@@ -182,6 +203,12 @@ def cases() -> Iterator[Case]:
             ("all-ignored", plain, _all_ignored((3, 4), reduction), "no sample counts: the mean is 0/0, the sum 0"),
             ("zero-weight-all", plain, _zero_weights(reduction), "nothing weighs anything: the mean is 0/0"),
             ("zero-weight-some", plain, _zero_weights(reduction, some=True), "one sample of five weighs something"),
+            ("weight-infinite", plain, _weighing([1.2, np.inf, 0.7], [0, 1, 2, 0], reduction),
+             "an infinite weight: the mean is inf/inf"),
+            ("weight-infinite-elsewhere", plain, _weighing([1.2, np.inf, np.nan, 0.7], [0, 3, 3, 0, 0], reduction),
+             "infinite and NaN, but no sample is of these classes: weights are selected, not multiplied by 0"),
+            ("weight-cancelling", plain, _weighing([1.5, -1.5, 0.75, -0.75], [0, 1, 2, 1, 0, 3], reduction),
+             "weights that add up to 0: the mean is infinite"),
             ("masked", plain, _masked(reduction), "-inf at classes that are not the sample's: they harm no sample"),
         ]  # fmt: skip
         for name, config, build, note in rows:
@@ -247,6 +274,18 @@ def cases() -> Iterator[Case]:
          "without the softmax: only the score of the sample's class counts"),
         ("cross_entropy-zero-weight-infinite", cross_entropy(reduction="none"),
          _zero_weights("none", some=True, infinite=True), "a weight of 0 at a probability of 0: the loss is NaN"),
+        ("cross_entropy-zero-weight-smoothed", cross_entropy(label_smoothing=0.1),
+         _weighing([0.0, 0.0, 1.1, 0.6], [0, 1, 1], "mean"),
+         "the targets weigh nothing, other classes do: the mean is 0/0, as without smoothing"),
+        ("cross_entropy-full-smoothing-masked", cross_entropy(reduction="none", label_smoothing=1.0),
+         _not_finite, "smoothed to the uniform distribution, the target's part is multiplied by 0: NaN if infinite"),
+        ("cross_entropy-weight-infinite-smoothing", cross_entropy(label_smoothing=0.1),
+         _weighing([1.2, np.inf, 0.7], [0, 2, 2, -100], "mean"),
+         "all classes' weights count when smoothed; the gradient of the ignored sample becomes NaN too"),
+        ("cross_entropy-weight-infinite-smoothing-none", cross_entropy(reduction="none", label_smoothing=0.1),
+         _weighing([1.2, np.inf, 0.7], [0, 2, 2, -100], "none"), "an ignored sample's loss is 0 all the same"),
+        ("cross_entropy-weight-infinite-probabilities-none", cross_entropy(reduction="none"), _infinite_weight,
+         "0 times infinity where p is 0: only this sample is NaN"),
         ("cross_entropy-one-class", cross_entropy(reduction="sum"), scores((3, 1), "sum", probabilities=False),
          "one class: its probability is 1, the loss 0"),
         ("cross_entropy-bytes", cross_entropy(), _bytes, "class indices as uint8"),

@@ -156,7 +156,9 @@ def test_indices_of_one_byte(shape: tuple[int, ...], smoothing: float) -> None:
 def test_no_classes(shape: tuple[int, int], reduction: str) -> None:
     assert_both_close("cross_entropy", np.zeros(shape), np.zeros(shape), reduction=reduction)
     if shape[0] == 0:
-        assert_both_close("cross_entropy", np.zeros(shape), np.zeros(0, np.int64), reduction=reduction)
+        for smoothing in (0.0, 0.3):
+            options: dict[str, Any] = {"label_smoothing": smoothing, "reduction": reduction}
+            assert_both_close("cross_entropy", np.zeros(shape), np.zeros(0, np.int64), **options)
 
 
 @pytest.mark.parametrize(
@@ -180,6 +182,35 @@ def test_extreme_and_special_scores_without_warning(row: list[float]) -> None:
     for target, weight, smoothing, reduction in product((indices, one_hot), weights, (0.0, 0.3), REDUCTIONS):
         options: dict[str, Any] = {"weight": weight, "label_smoothing": smoothing, "reduction": reduction}
         assert_both_close("cross_entropy", scores, target, **options)
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_special_weights_scores_and_targets(seed: int) -> None:
+    """Infinite, NaN, zero and negative weights in all modes, beside scores and probabilities that are no better."""
+    rng = np.random.default_rng(seed)
+    shape = [(3,), (4, 3), (3, 2), (2, 3, 2), (0, 3)][seed % 5]
+    classes = shape[0] if len(shape) == 1 else shape[1]
+
+    def mixed(ordinary: Array, values: list[float], share: float) -> Array:
+        return np.where(rng.random(ordinary.shape) < share, rng.choice(values, ordinary.shape), ordinary)
+
+    scores = mixed(rng.standard_normal(shape), [np.inf, -np.inf, np.nan, 0.0, 700.0], float(rng.choice([0.0, 0.2])))
+    weight = mixed(rng.uniform(0.5, 2, classes), [np.inf, -np.inf, np.nan, 0.0, 1.0, -1.0, 1e30], 0.6)
+    indices = np.asarray(rng.integers(0, classes, sample_shape(shape)))
+    ignoring = np.where(rng.random(indices.shape) < 0.4, -100, indices)
+    p = mixed(rng.random(shape), [0.0, 1.0, np.inf, np.nan], 0.3)
+    for reduction in REDUCTIONS:
+        assert_both_close("nll_loss", scores, ignoring, weight=weight, reduction=reduction)
+        for target, smoothing in product((indices, ignoring, p), (0.0, 0.3, 1.0)):
+            options: dict[str, Any] = {"weight": weight, "label_smoothing": smoothing, "reduction": reduction}
+            assert_both_close("cross_entropy", scores, target, **options)
+
+
+def test_weights_that_cancel_and_losses_that_overflow_do_not_warn() -> None:
+    scores, indices = np.array([[1e200, 0.0], [1e200, 1.0], [0.0, 1e200]]), np.array([1, 1, 0])
+    for weight, name in product((np.array([2.0, -1.0]), np.array([1e108, 1e108])), ("cross_entropy", "nll_loss")):
+        for reduction in REDUCTIONS:
+            assert_both_close(name, scores, indices, weight=weight, reduction=reduction)
 
 
 def test_all_class_weights_zero() -> None:
