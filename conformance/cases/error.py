@@ -658,7 +658,9 @@ def _schedules() -> Iterator[Case]:
         {key: value for key, value in config.items() if key != "schedule"}
         for config in (schedule.ONE_CYCLE, schedule.CYCLIC, schedule.PLATEAU)
     )
-    parts = [["ExponentialLR", {"gamma": 0.9}], ["ConstantLR", {"factor": 0.5, "total_iters": 2}]]
+    parts: list[Any] = [["ExponentialLR", {"gamma": 0.9}], ["ConstantLR", {"factor": 0.5, "total_iters": 2}]]
+    plateau_too, chain = [*parts, ["ReduceLROnPlateau", plateau]], ["ChainedScheduler", {"schedulers": parts}]
+    sequence = ["SequentialLR", {"schedulers": parts, "milestones": [2]}]
     rows: list[tuple[str, str, dict[str, Any], int, str]] = [
         ("StepLR", "step_size-0", {"step_size": 0}, 1, "an interval of no steps"),
         ("LambdaLR", "lr_lambda-number", {"lr_lambda": 0.5}, 1, "a factor that is no function"),
@@ -708,6 +710,57 @@ def _schedules() -> Iterator[Case]:
             "as many milestones as schedules",
         ),
         ("SequentialLR", "milestones", {"schedulers": parts, "milestones": [2]}, 3, "one fewer is right"),
+        ("SequentialLR", "of-plateau", {"schedulers": plateau_too, "milestones": [2, 4]}, 0, "a step without a metric"),
+        (
+            "SequentialLR",
+            "of-CyclicLR",
+            {"schedulers": [["CyclicLR", cyclic], *parts], "milestones": [2, 4]},
+            5,
+            "triangles in sequence are accepted",
+        ),
+        (
+            "SequentialLR",
+            "chain-at-first",
+            {"schedulers": [chain, *parts], "milestones": [2, 4]},
+            5,
+            "a chain to begin with is accepted",
+        ),
+        (
+            "SequentialLR",
+            "chain-later",
+            {"schedulers": [parts[0], chain], "milestones": [2]},
+            2,
+            "a chain that would begin at a milestone",
+        ),
+        (
+            "SequentialLR",
+            "chain-later-not-reached",
+            {"schedulers": [parts[0], chain], "milestones": [2]},
+            1,
+            "accepted as long as the milestone is not reached",
+        ),
+        (
+            "SequentialLR",
+            "sequence-later",
+            {"schedulers": [parts[0], sequence], "milestones": [2]},
+            2,
+            "a sequence that would begin at a milestone",
+        ),
+        ("ChainedScheduler", "of-plateau", {"schedulers": plateau_too}, 0, "a step without a metric"),
+        (
+            "ChainedScheduler",
+            "sequence-with-chain-later",
+            {"schedulers": [["SequentialLR", {"schedulers": [parts[0], chain], "milestones": [2]}], parts[1]]},
+            2,
+            "a chain that would begin at a milestone, within a chain",
+        ),
+        (
+            "ChainedScheduler",
+            "all-kinds",
+            {"schedulers": [*parts, chain, sequence, ["CyclicLR", cyclic]]},
+            5,
+            "anything else is accepted",
+        ),
         ("ChainedScheduler", "no-schedulers", {"schedulers": []}, 0, "nothing to chain"),
     ]
     for name, description, arguments, steps, note in rows:
