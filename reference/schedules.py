@@ -400,9 +400,9 @@ class Composition(Schedule):
         name = type(self).__name__
         for schedule in self.schedulers:
             if isinstance(schedule, ReduceLROnPlateau):
-                raise ValueError(f"{name} does not support `ReduceLROnPlateau`: its step needs a metric")
+                raise ValueError(f"{name} does not support ReduceLROnPlateau among its schedulers: it needs a metric")
             if not isinstance(schedule, Schedule):
-                raise TypeError(f"{name} expects schedules, but got {type(schedule).__name__}")
+                raise TypeError(f"{name} expects schedulers, but got {type(schedule).__name__}")
             for part in schedule.schedulers if isinstance(schedule, Composition) else ():
                 if isinstance(part, CyclicLR | OneCycleLR | SequentialLR):
                     raise ValueError(f"{name} of {type(schedule).__name__} of {type(part).__name__} is not supported")
@@ -461,7 +461,9 @@ class SequentialLR(Composition):
         schedule, own = created[index]
         if begin > 0:
             if isinstance(schedule, Composition):
-                raise NotImplementedError(f"{type(schedule).__name__} cannot be started at a milestone")
+                raise NotImplementedError(
+                    f"schedulers that begin at milestone {begin} cannot be {type(schedule).__name__}"
+                )
             if isinstance(schedule, MultiplicativeLR | SWALR):
                 own = self.rate(lr, begin - 1)
                 if isinstance(schedule, MultiplicativeLR):
@@ -485,7 +487,7 @@ class SequentialLR(Composition):
         if t > begin or isinstance(schedule, MultiplicativeLR | SWALR):
             return schedule.next(found, own, t - begin)
         if isinstance(schedule, Composition):
-            raise NotImplementedError(f"{type(schedule).__name__} cannot be started at a milestone")
+            raise NotImplementedError(f"schedulers that begin at milestone {begin} cannot be {type(schedule).__name__}")
         return schedule.rate(own, 0)
 
     def _at(self, t: int) -> tuple[int, int]:
