@@ -42,7 +42,6 @@ def mse_loss(input: Array, target: Array, reduction: str = "mean", weight: Array
         warnings.warn(
             f"Using a target size {target.shape} that is different to the input size {input.shape}: they are broadcast "
             f"to {difference.shape}, which is likely a mistake",
-            UserWarning,
             stacklevel=2,
         )
     return loss

@@ -377,7 +377,7 @@ class SWALR(Schedule):
         return self.rate(found, 0)
 
     def next(self, found: float, lr: float, t: int) -> float:
-        alpha = self._alpha(t - 1) if t > 0 else 0.0
+        alpha = self._alpha(max(t - 1, 0))
         return self.rate(found if alpha == 1 else (found - alpha * self.swa_lr) / (1 - alpha), t)
 
     def _alpha(self, t: int) -> float:

@@ -104,6 +104,41 @@ def test_schedules_at_once() -> None:
         np.testing.assert_allclose(ours, rates, rtol=1e-9, atol=1e-12, err_msg=str(schedule))
 
 
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        *(pair for pair in PAIRS if pair[0] != "OneCycleLR"),
+        ("CosineAnnealingLR", {"T_max": 2, "eta_min": 0.05}),
+        ("CosineAnnealingLR", {"T_max": 3}),
+        ("StepLR", {"step_size": 2, "gamma": 0.0}),
+        ("MultiStepLR", {"milestones": [0, 2, 2], "gamma": 0.5}),
+        ("PolynomialLR", {"total_iters": 3, "power": 2.0}),
+    ],
+)
+def test_a_schedule_behind_another_and_in_a_chain_that_begins_a_sequence(name: str, options: dict[str, Any]) -> None:
+    own, theirs = both(name, options)
+    before, theirs_before = both("LambdaLR", {"lr_lambda": lambda t: 1 + 0.1 * (t % 4)})
+    compositions: list[tuple[Any, Any]] = [
+        (
+            schedules.ChainedScheduler([before, own]),
+            lambda sgd: torchs("ChainedScheduler")([theirs_before(sgd), theirs(sgd)]),
+        )
+    ]
+    if name not in ("SWALR", "CyclicLR"):
+        compositions.append(
+            (
+                schedules.SequentialLR([schedules.ChainedScheduler([own])], []),
+                lambda sgd: torchs("SequentialLR")(sgd, [torchs("ChainedScheduler")([theirs(sgd)])], []),
+            )
+        )
+    for schedule, make in compositions:
+        sgd = optimizer()
+        rates, _ = torch_rates(sgd, make(sgd))
+        ours = [schedule.rate(LR, t) for t in range(STEPS + 1)]
+        np.testing.assert_allclose(ours, rates, rtol=1e-8, atol=1e-11, err_msg=str(schedule))
+
+
 Spec = tuple[str, dict[str, Any], list[Any]]
 """a schedule's name, its options, and the schedules that it is made of"""
 
@@ -273,9 +308,15 @@ def test_compositions_that_torch_steps_out_of_turn_are_refused() -> None:
         (lambda: sequential([step, inner, step], [0, 5]), "starts with SequentialLR"),
         (lambda: sequential([chained([step, swa]), step], [5]), "ChainedScheduler of SWALR"),
         (lambda: sequential([chained([step, chained([swa])])], []), "ChainedScheduler of SWALR"),
-        (lambda: sequential([chained([inner])], []), "ChainedScheduler of SequentialLR"),
-        (lambda: chained([chained([schedules.CyclicLR(0.1, 0.2)])]), "ChainedScheduler of CyclicLR"),
-        (lambda: chained([sequential([schedules.OneCycleLR(0.1, 9)], [])]), "SequentialLR of OneCycleLR"),
+        (lambda: sequential([chained([inner])], []), "SequentialLR of ChainedScheduler of SequentialLR"),
+        (
+            lambda: chained([chained([schedules.CyclicLR(0.1, 0.2)])]),
+            "ChainedScheduler of ChainedScheduler of CyclicLR",
+        ),
+        (
+            lambda: chained([sequential([schedules.OneCycleLR(0.1, 9)], [])]),
+            "ChainedScheduler of SequentialLR of OneCycleLR",
+        ),
         (lambda: sequential([step, step], [3, 4]), "2"),
     ]
     for call, mentions in refusals:
@@ -288,8 +329,8 @@ def test_compositions_that_torch_steps_out_of_turn_are_refused() -> None:
 def test_what_is_no_part_of_a_composition(name: str) -> None:
     own = {"milestones": [2]} if name == "SequentialLR" else {}
     for made, theirs, mentions in (
-        (schedules.ReduceLROnPlateau(), torchs("ReduceLROnPlateau"), "ReduceLROnPlateau"),
-        (0.5, lambda sgd: 0.5, "float"),
+        (schedules.ReduceLROnPlateau(), torchs("ReduceLROnPlateau"), f"{name} does not support ReduceLROnPlateau"),
+        (0.5, lambda sgd: 0.5, f"{name} expects schedulers, but got float"),
     ):
 
         def theirs_call(theirs: Any = theirs) -> None:
