@@ -2,11 +2,13 @@
 
 Each ``<name>(input, target, ...)`` has a ``<name>_backward(d_loss, input, target, ...)`` that takes the same
 arguments behind the gradient with respect to the loss, and gives the gradient with respect to ``input``.
-``reduction`` is ``"mean"``, ``"sum"`` or ``"none"``.
+``reduction`` is ``"mean"``, ``"sum"`` or ``"none"``. What is infinite or NaN is a result like any other: as in torch,
+nothing warns of it.
 """
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -16,27 +18,54 @@ from reference.checks import FLOATS, Array, check_array, check_like
 CLASS_INDEX_DTYPES = frozenset((np.dtype(np.int64), np.dtype(np.uint8)))
 
 
-def mse_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
-    """(input - target)^2, of equal shapes: every element (``none``), their sum, or their mean.
+def mse_loss(input: Array, target: Array, reduction: str = "mean", weight: Array | None = None) -> Array:
+    """(input - target)^2: every element (``none``), their sum, or their mean; with ``weight`` times that.
+
+    Shapes that differ are broadcast, with a warning: an ``input`` (N, 1) and a ``target`` (N,) make N x N differences,
+    and the mean is over all of them. The weighted mean divides by the sum of the weights as they are given.
+
+    Args:
+        weight: of the shape of ``input``.
 
     Raises:
         TypeError: not an array.
         NotImplementedError: ``input`` is not of a float dtype.
-        RuntimeError: shapes or dtypes differ.
-        ValueError: unknown reduction.
+        RuntimeError: shapes that cannot be broadcast, dtypes that differ.
+        ValueError: ``weight`` of another shape, unknown reduction.
     """
-    difference = _difference(input, target)
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
+        difference = _difference(input, target, weight)
         squares = difference * difference
-    return _reduce(squares, difference.size, reduction)
+        losses = squares if weight is None else squares * weight
+        loss = _reduce(losses, difference.size if weight is None else weight.sum(), reduction)
+    if target.shape != input.shape:
+        warnings.warn(
+            f"Using a target size {target.shape} that is different to the input size {input.shape}: they are broadcast "
+            f"to {difference.shape}, which is likely a mistake",
+            stacklevel=2,
+        )
+    return loss
 
 
-def mse_loss_backward(d_loss: Array, input: Array, target: Array, reduction: str = "mean") -> Array:
-    """2 (input - target) d_loss, divided by the number of elements for ``mean``."""
-    difference = _difference(input, target)
-    d_element = _spread(d_loss, difference.shape, difference.size, reduction, difference)
-    with np.errstate(over="ignore", invalid="ignore"):
+def mse_loss_backward(
+    d_loss: Array, input: Array, target: Array, reduction: str = "mean", weight: Array | None = None
+) -> Array:
+    """2 (input - target) weight d_loss, for ``mean`` divided as in the forward pass.
+
+    Summed over the axes along which ``input`` was broadcast: each of its elements has been used that often.
+    """
+    with np.errstate(all="ignore"):
+        difference = _difference(input, target, weight)
+        divisor = difference.size if weight is None else weight.sum()
+        d_element = _spread(d_loss, difference.shape, divisor, reduction, difference)
+        if weight is not None:
+            d_element = d_element * weight
         d_input: Array = 2 * difference * d_element
+        while d_input.ndim > input.ndim:
+            d_input = d_input.sum(axis=0)
+        for axis, size in enumerate(input.shape):
+            if d_input.shape[axis] != size:
+                d_input = d_input.sum(axis=axis, keepdims=True)
     return d_input
 
 
@@ -59,6 +88,9 @@ def cross_entropy(
     with p the given probabilities, or 1 at the given class and 0 elsewhere. ``mean`` divides the sum by the
     number of samples, but for class indices by the sum of their classes' weights, ignored samples left out.
 
+    With class indices the given class and the uniform part are reduced each by itself: where something is infinite, or
+    the weights add up to 0, that decides what is NaN.
+
     Args:
         input: scores (C,), (N, C) or (N, C, d_1, ...).
         target: class indices () or (1,), (N,) or (N, d_1, ...), int64, or uint8 in the first two shapes; or
@@ -73,10 +105,15 @@ def cross_entropy(
         RuntimeError: another wrong shape or dtype, a label smoothing above 1, or an ``ignore_index`` of 0 or more
             beside probabilities.
     """
-    log_p, q = _scores_and_targets(input, target, weight, ignore_index, label_smoothing)
-    with np.errstate(over="ignore", invalid="ignore"):  # as in torch, 0 times a log probability of -inf is NaN
+    with np.errstate(all="ignore"):
+        log_p, q = _scores_and_targets(input, target, weight, ignore_index, label_smoothing)
+        samples, divisor = _sample_shape(input), q.divisor
         losses = -(q.weights * np.where(q.skip, np.zeros_like(log_p), log_p)).sum(axis=1)
-    return _reduce(losses.reshape(_sample_shape(input)), q.divisor, reduction)
+        loss = _reduce(losses.reshape(samples), divisor, reduction)
+        if q.uniform is not None:
+            losses = -np.where(q.ignored, np.zeros_like(log_p), q.uniform * log_p).sum(axis=1)
+            loss = (1 - label_smoothing) * loss + q.share * _reduce(losses.reshape(samples), divisor, reduction)
+    return loss
 
 
 def cross_entropy_backward(
@@ -93,12 +130,16 @@ def cross_entropy_backward(
     Computed as the gradient of ``log_softmax``, given - q_nc d_loss_n with respect to its result: where something is
     infinite the order of the operations decides what is NaN.
     """
-    log_p, q = _scores_and_targets(input, target, weight, ignore_index, label_smoothing)
-    d_sample = _spread(d_loss, _sample_shape(input), q.divisor, reduction, log_p)
-    d_sample = d_sample.reshape(log_p.shape[:1] + log_p.shape[2:])[:, None]
-    with np.errstate(invalid="ignore"):
+    with np.errstate(all="ignore"):
+        log_p, q = _scores_and_targets(input, target, weight, ignore_index, label_smoothing)
+        d_sample = _spread(d_loss, _sample_shape(input), q.divisor, reduction, log_p)
+        d_sample = d_sample.reshape(log_p.shape[:1] + log_p.shape[2:])[:, None]
         # selected, not multiplied by 0: where all samples are ignored the mean's factor is infinite
         d_log_p = np.where(q.skip, np.zeros_like(log_p), -q.weights * d_sample)
+        if q.uniform is not None:
+            # multiplied, not selected: an infinite weight makes the gradient of an ignored sample NaN, in torch too
+            d_uniform = q.share * np.where(q.ignored, np.zeros_like(d_sample), d_sample)
+            d_log_p = (1 - label_smoothing) * d_log_p - q.uniform * d_uniform
         d_input: Array = d_log_p - np.exp(log_p) * d_log_p.sum(axis=1, keepdims=True)
     return d_input.reshape(input.shape)
 
@@ -111,11 +152,11 @@ def nll_loss(
     Arguments, reductions and errors are those of ``cross_entropy`` with class indices, which is ``nll_loss`` after
     ``log_softmax``; only that a 0-dimensional ``input`` raises ValueError.
     """
-    log_p, q = _log_probabilities(input, target, weight, ignore_index)
-    # selected, not multiplied by 0: a probability of 0, whose logarithm is -inf, belongs to its own class alone
-    with np.errstate(invalid="ignore"):
+    with np.errstate(all="ignore"):
+        log_p, q = _log_probabilities(input, target, weight, ignore_index)
+        # selected, not multiplied by 0: a probability of 0, whose logarithm is -inf, belongs to its own class alone
         losses = -(q.weights * np.where(q.skip, np.zeros_like(log_p), log_p)).sum(axis=1)
-    return _reduce(losses.reshape(_sample_shape(input)), q.divisor, reduction)
+        return _reduce(losses.reshape(_sample_shape(input)), q.divisor, reduction)
 
 
 def nll_loss_backward(
@@ -127,10 +168,10 @@ def nll_loss_backward(
     reduction: str = "mean",
 ) -> Array:
     """- weight_y d_loss_n at each sample's class y, 0 elsewhere, divided as in the forward pass for ``mean``."""
-    log_p, q = _log_probabilities(input, target, weight, ignore_index)
-    d_sample = _spread(d_loss, _sample_shape(input), q.divisor, reduction, log_p)
-    d_sample = d_sample.reshape(log_p.shape[:1] + log_p.shape[2:])[:, None]
-    with np.errstate(invalid="ignore"):
+    with np.errstate(all="ignore"):
+        log_p, q = _log_probabilities(input, target, weight, ignore_index)
+        d_sample = _spread(d_loss, _sample_shape(input), q.divisor, reduction, log_p)
+        d_sample = d_sample.reshape(log_p.shape[:1] + log_p.shape[2:])[:, None]
         d_input: Array = np.where(q.skip, np.zeros_like(log_p), -q.weights * d_sample)
     return d_input.reshape(input.shape)
 
@@ -149,9 +190,15 @@ def _log_probabilities(input: Array, target: Array, weight: Array | None, ignore
 
 class _Targets(NamedTuple):
     weights: Array
-    """q, in the shape of the scores"""
+    """q, in the shape of the scores; of class indices without smoothing"""
     skip: Array
     """True where a score takes no part in its sample's loss, whatever it is"""
+    ignored: Array
+    """True for a sample that counts for nothing, (N, 1, ...)"""
+    uniform: Array | None
+    """the weights of the uniform part, where class indices are smoothed"""
+    share: float
+    """of each class in the uniform part"""
     divisor: float | Array
     """what the mean divides by"""
 
@@ -187,25 +234,24 @@ def _scores_and_targets(
     if target.shape == input.shape:
         p = target[None] if input.ndim == 1 else target
         q = class_weight * ((1 - label_smoothing) * p + label_smoothing / max(n_classes, 1))
-        targets = _Targets(q, np.zeros_like(q, dtype=bool), scores.size // max(n_classes, 1))
+        nothing = np.zeros_like(q, dtype=bool)
+        targets = _Targets(q, nothing, nothing, None, 0.0, scores.size // max(n_classes, 1))
     else:
         if label_smoothing > 0 and input.ndim == 1 == target.ndim:
             raise RuntimeError(f"with label_smoothing target must have shape () for this input, got {target.shape}")
         indices = _class_indices(input, target, n_classes, ignore_index)
         ignored = (indices == ignore_index)[:, None]
         one_hot = indices[:, None] == np.arange(n_classes).reshape(per_class)
-        zero = np.zeros_like(scores)
-        chosen = np.where(one_hot & ~ignored, class_weight, zero)
-        uniform = np.where(ignored, zero, class_weight * (label_smoothing / max(n_classes, 1)))
-        q = (1 - label_smoothing) * chosen + uniform
-        skip = ignored | ~one_hot if label_smoothing == 0 else np.broadcast_to(ignored, q.shape)
-        targets = _Targets(q, skip, chosen.sum())
+        skip = ignored | ~one_hot
+        chosen = np.where(skip, np.zeros_like(scores), class_weight)
+        uniform = class_weight if label_smoothing > 0 else None
+        share = float(np.divide(label_smoothing, n_classes))  # infinite without classes: their sum is NaN
+        targets = _Targets(chosen, skip, ignored, uniform, share, chosen.sum())
 
     largest = scores.max(axis=1, keepdims=True, initial=-np.inf)
     # a difference too large for the dtype becomes -inf, as in torch; a score of inf makes its sample NaN
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        shifted = scores - largest
-        return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)), targets
+    shifted = scores - largest
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)), targets
 
 
 def _class_indices(input: Array, target: Array, n_classes: int, ignore_index: int) -> Array:
@@ -229,13 +275,22 @@ def _sample_shape(input: Array) -> tuple[int, ...]:
     return () if input.ndim == 1 else input.shape[:1] + input.shape[2:]
 
 
-def _difference(input: Array, target: Array) -> Array:
+def _difference(input: Array, target: Array, weight: Array | None) -> Array:
     check_array("input", input)
     if input.dtype not in FLOATS:
         raise NotImplementedError(f"mse_loss is not implemented for {input.dtype}: a float dtype is expected")
-    check_like("target", target, input.shape, input.dtype)
-    with np.errstate(over="ignore", invalid="ignore"):  # between equal infinities it is NaN, in torch too
-        difference: Array = input - target
+    check_array("target", target)
+    try:
+        np.broadcast_shapes(input.shape, target.shape)
+    except ValueError as error:
+        raise RuntimeError(f"input {input.shape} and target {target.shape} cannot be broadcast together") from error
+    check_like("target", target, target.shape, input.dtype)
+    if weight is not None:
+        check_array("weight", weight)
+        if weight.shape != input.shape:
+            raise ValueError(f"weight must have the shape of input {input.shape}, got {weight.shape}")
+        check_like("weight", weight, weight.shape, input.dtype)
+    difference: Array = input - target
     return difference
 
 
@@ -246,8 +301,7 @@ def _reduce(losses: Array, divisor: float | Array, reduction: str) -> Array:
         total: Array = losses.sum()
         return total
     if reduction == "mean":
-        with np.errstate(invalid="ignore"):  # the mean over nothing is NaN, in torch too
-            mean: Array = losses.sum() / divisor
+        mean: Array = losses.sum() / divisor
         return mean
     raise ValueError(f"{reduction!r} is not a valid value for reduction: 'none', 'mean' or 'sum' expected")
 
@@ -260,5 +314,4 @@ def _spread(d_loss: Array, shape: tuple[int, ...], divisor: float | Array, reduc
     d_element = np.broadcast_to(d_loss, shape, subok=True)
     if reduction != "mean":
         return d_element
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return d_element / divisor
+    return d_element / divisor

@@ -4,8 +4,9 @@
     optimizer = dataclasses.replace(optimizer, lr=schedule.rate(lr, t))
 
 ``lr`` is the rate that the optimizer starts with, t = 0, 1, ... counts the schedule's steps, usually epochs. torch
-reaches most of these values from the one before; here is the formula that its documentation gives. CyclicLR and
-OneCycleLR also move a momentum. ReduceLROnPlateau depends on a metric and so has a state.
+reaches most of these values from the one before; here is the formula that its documentation gives. Within compositions
+a schedule may find another rate than it has left; then it is torch's way from one rate to the next that counts.
+CyclicLR and OneCycleLR also move a momentum. ReduceLROnPlateau depends on a metric and so has a state.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 
@@ -24,6 +25,14 @@ class Schedule:
     def rate(self, lr: float, t: int) -> float:
         """The learning rate at step t of an optimizer that started with ``lr``."""
         raise NotImplementedError
+
+    def first(self, found: float, lr: float) -> float:
+        """The rate at step 0 where another schedule has made the rate ``found``: most start from ``lr`` still."""
+        return self.rate(lr, 0)
+
+    def next(self, found: float, lr: float, t: int) -> float:
+        """The rate at step t where the rate of the step before, or of another schedule in this step, is ``found``."""
+        return self.rate(lr, t)
 
 
 @dataclass(frozen=True)
@@ -42,14 +51,24 @@ class LambdaLR(Schedule):
 
 @dataclass(frozen=True)
 class Factor(Schedule):
-    """The schedules that multiply the rate by a factor that depends on the step only: these can be chained."""
+    """The schedules that multiply the rate that they find by a factor that depends on the step only."""
 
     def factor_at(self, t: int) -> float:
         """What the first rate is multiplied by at step t."""
         raise NotImplementedError
 
+    def ratio(self, t: int) -> float:
+        """What the rate of step t - 1 is multiplied by at step t."""
+        raise NotImplementedError
+
     def rate(self, lr: float, t: int) -> float:
         return lr * self.factor_at(t)
+
+    def first(self, found: float, lr: float) -> float:
+        return found * self.factor_at(0)
+
+    def next(self, found: float, lr: float, t: int) -> float:
+        return found * self.ratio(t)
 
 
 @dataclass(frozen=True)
@@ -65,6 +84,9 @@ class MultiplicativeLR(Factor):
     def factor_at(self, t: int) -> float:
         return math.prod(self.lr_lambda(k) for k in range(1, t + 1))
 
+    def ratio(self, t: int) -> float:
+        return self.lr_lambda(t)
+
 
 @dataclass(frozen=True)
 class StepLR(Factor):
@@ -76,6 +98,9 @@ class StepLR(Factor):
     def factor_at(self, t: int) -> float:
         return float(self.gamma ** (t // self.step_size))
 
+    def ratio(self, t: int) -> float:
+        return self.gamma if t > 0 and t % self.step_size == 0 else 1.0
+
 
 @dataclass(frozen=True)
 class MultiStepLR(Factor):
@@ -86,6 +111,9 @@ class MultiStepLR(Factor):
 
     def factor_at(self, t: int) -> float:
         return float(self.gamma ** bisect_right(sorted(self.milestones), t))
+
+    def ratio(self, t: int) -> float:
+        return float(self.gamma ** list(self.milestones).count(t))
 
 
 @dataclass(frozen=True)
@@ -101,6 +129,11 @@ class ConstantLR(Factor):
 
     def factor_at(self, t: int) -> float:
         return self.factor if t < self.total_iters else 1.0
+
+    def ratio(self, t: int) -> float:
+        if t == 0:
+            return self.factor
+        return 1 / self.factor if t == self.total_iters else 1.0
 
 
 @dataclass(frozen=True)
@@ -121,6 +154,11 @@ class LinearLR(Factor):
         progress = min(t, self.total_iters) / self.total_iters
         return self.start_factor + (self.end_factor - self.start_factor) * progress
 
+    def ratio(self, t: int) -> float:
+        if t == 0:
+            return self.start_factor
+        return self.factor_at(t) / self.factor_at(t - 1) if t <= self.total_iters else 1.0
+
 
 @dataclass(frozen=True)
 class ExponentialLR(Factor):
@@ -130,6 +168,9 @@ class ExponentialLR(Factor):
 
     def factor_at(self, t: int) -> float:
         return float(self.gamma**t)
+
+    def ratio(self, t: int) -> float:
+        return self.gamma
 
 
 @dataclass(frozen=True)
@@ -143,6 +184,9 @@ class PolynomialLR(Factor):
         progress = min(t, self.total_iters) / self.total_iters
         return float((1 - progress) ** self.power)
 
+    def ratio(self, t: int) -> float:
+        return self.factor_at(t) / self.factor_at(t - 1) if t <= self.total_iters else 1.0
+
 
 @dataclass(frozen=True)
 class CosineAnnealingLR(Schedule):
@@ -153,6 +197,15 @@ class CosineAnnealingLR(Schedule):
 
     def rate(self, lr: float, t: int) -> float:
         return self.eta_min + (lr - self.eta_min) * (1 + math.cos(math.pi * t / self.T_max)) / 2
+
+    def first(self, found: float, lr: float) -> float:
+        return found
+
+    def next(self, found: float, lr: float, t: int) -> float:
+        if (t - 1 - self.T_max) % (2 * self.T_max) == 0:  # eta_min was reached, and no ratio leads away from 0
+            return found + (lr - self.eta_min) * (1 - math.cos(math.pi / self.T_max)) / 2
+        height, before = (1 + math.cos(math.pi * k / self.T_max) for k in (t, t - 1))
+        return self.eta_min + (found - self.eta_min) * height / before
 
 
 @dataclass(frozen=True)
@@ -317,63 +370,168 @@ class SWALR(Schedule):
             raise ValueError(f"anneal_epochs must be equal or greater than 0, got {self.anneal_epochs}")
 
     def rate(self, lr: float, t: int) -> float:
-        progress = min(t, self.anneal_epochs) / self.anneal_epochs if self.anneal_epochs else 1.0
-        alpha = (1 - math.cos(math.pi * progress)) / 2 if self.anneal_strategy == "cos" else progress
+        alpha = self._alpha(t)
         return (1 - alpha) * lr + alpha * self.swa_lr
+
+    def first(self, found: float, lr: float) -> float:
+        return self.rate(found, 0)
+
+    def next(self, found: float, lr: float, t: int) -> float:
+        alpha = self._alpha(max(t - 1, 0))
+        return self.rate(found if alpha == 1 else (found - alpha * self.swa_lr) / (1 - alpha), t)
+
+    def _alpha(self, t: int) -> float:
+        progress = min(t, self.anneal_epochs) / self.anneal_epochs if self.anneal_epochs else 1.0
+        return (1 - math.cos(math.pi * progress)) / 2 if self.anneal_strategy == "cos" else progress
 
 
 @dataclass(frozen=True)
-class SequentialLR(Schedule):
-    """One schedule after another: schedule i from milestone i - 1 on, its steps counted from there, from ``lr``.
+class Composition(Schedule):
+    """What schedules of schedules share: torch creates their parts in the order in which they are listed.
 
-    MultiplicativeLR and SWALR, whose rates are made from the ones before, go on from the last rate of the schedule
-    that they follow; MultiplicativeLR asks for f(0) then, at its milestone. Refused with ValueError are CyclicLR and
-    OneCycleLR, which in torch change the first rate of all the others, and compositions.
+    The rate that a schedule starts from is the optimizer's at the first one's creation: if that is a CyclicLR, its
+    base_lr. A OneCycleLR replaces it by its own first rate, for itself and for those that are created later. All its
+    rates are kept in the optimizer, so that of several OneCycleLR the last one's rates are everybody's.
     """
 
     schedulers: Sequence[Schedule]
+
+    def _check(self) -> None:
+        name = type(self).__name__
+        for schedule in self.schedulers:
+            if isinstance(schedule, ReduceLROnPlateau):
+                raise ValueError(f"{name} does not support ReduceLROnPlateau among its schedulers: it needs a metric")
+            if not isinstance(schedule, Schedule):
+                raise TypeError(f"{name} expects schedulers, but got {type(schedule).__name__}")
+            for part in schedule.schedulers if isinstance(schedule, Composition) else ():
+                if isinstance(part, CyclicLR | OneCycleLR | SequentialLR):
+                    raise ValueError(f"{name} of {type(schedule).__name__} of {type(part).__name__} is not supported")
+
+    def _created(self, lr: float) -> tuple[list[tuple[Schedule, float]], float]:
+        """Every part and the rate that it starts from; and the optimizer's first rate after all were created."""
+        cycles = [schedule for schedule in self.schedulers if isinstance(schedule, OneCycleLR)]
+        created: list[tuple[Schedule, float]] = []
+        for index, schedule in enumerate(self.schedulers):
+            part = schedule
+            if isinstance(part, CyclicLR) and index == 0:
+                lr = part.base_lr
+            elif isinstance(part, OneCycleLR):
+                lr = part.max_lr / part.div_factor
+                last = cycles[-1]
+                part = replace(
+                    part, max_lr=last.max_lr, div_factor=last.div_factor, final_div_factor=last.final_div_factor
+                )
+            created.append((part, lr))
+        return created, lr
+
+
+@dataclass(frozen=True)
+class SequentialLR(Composition):
+    """One schedule after another: schedule i from milestone i - 1 on, its steps counted from there, from ``lr``.
+
+    MultiplicativeLR and SWALR, whose rates are made from the ones before, go on from the last rate of the schedule
+    that they follow; MultiplicativeLR asks for f(0) then, at its milestone. The schedule of step 0 starts from what
+    the creation of all of them has made of the optimizer's first rate, the others from what it was at their own.
+
+    A ChainedScheduler is possible at step 0 only: torch steps it once more than a schedule by itself, so that an
+    ExponentialLR in it is one step ahead. At a later milestone torch raises NotImplementedError, as for a SequentialLR
+    there. Refused with ValueError: a SequentialLR or an SWALR that torch would step twice in this way.
+    """
+
     milestones: Sequence[int]
 
     def __post_init__(self) -> None:
         if len(self.schedulers) < 1:
             raise ValueError("SequentialLR expects at least one scheduler, but got no scheduler.")
-        for schedule in self.schedulers:
-            if not isinstance(schedule, Factor | LambdaLR | CosineAnnealingLR | CosineAnnealingWarmRestarts | SWALR):
-                raise ValueError(f"SequentialLR of {type(schedule).__name__} is not supported")
+        self._check()
         if len(self.milestones) != len(self.schedulers) - 1:
             raise ValueError(
                 "Sequential Schedulers expects number of schedulers provided to be one more than the number of "
                 f"milestone points, but got {len(self.schedulers)} and {len(self.milestones)}"
             )
+        start = self.schedulers[bisect_right(self.milestones, 0)]
+        if isinstance(start, SequentialLR):
+            raise ValueError("SequentialLR that starts with SequentialLR is not supported")
+        if isinstance(start, ChainedScheduler) and any(isinstance(part, SWALR) for part in start.flat):
+            raise ValueError("SequentialLR that starts with ChainedScheduler of SWALR is not supported")
 
     def rate(self, lr: float, t: int) -> float:
+        index, begin = self._at(t)
+        created, start = self._created(lr)
+        schedule, own = created[index]
+        if begin > 0:
+            if isinstance(schedule, Composition):
+                raise NotImplementedError(
+                    f"schedulers that begin at milestone {begin} cannot be {type(schedule).__name__}"
+                )
+            if isinstance(schedule, MultiplicativeLR | SWALR):
+                own = self.rate(lr, begin - 1)
+                if isinstance(schedule, MultiplicativeLR):
+                    own = own * schedule.lr_lambda(0)
+            return schedule.rate(own, t - begin)
+        if isinstance(schedule, Factor | SWALR):
+            return schedule.rate(start, t)
+        rate = self.first(lr, lr)
+        for k in range(1, t + 1):
+            rate = schedule.next(rate, own, k)
+        return rate
+
+    def first(self, found: float, lr: float) -> float:
+        created, start = self._created(lr)
+        schedule, own = created[self._at(0)[0]]
+        return schedule.next(start, own, 0) if isinstance(schedule, Composition) else schedule.first(start, own)
+
+    def next(self, found: float, lr: float, t: int) -> float:
+        index, begin = self._at(t)
+        schedule, own = self._created(lr)[0][index]
+        if t > begin or isinstance(schedule, MultiplicativeLR | SWALR):
+            return schedule.next(found, own, t - begin)
+        if isinstance(schedule, Composition):
+            raise NotImplementedError(f"schedulers that begin at milestone {begin} cannot be {type(schedule).__name__}")
+        return schedule.rate(own, 0)
+
+    def _at(self, t: int) -> tuple[int, int]:
+        """Which schedule it is that makes the rate at step t, and the step it began at."""
         index = bisect_right(self.milestones, t)
-        begin = self.milestones[index - 1] if index else 0
-        schedule = self.schedulers[index]
-        if begin > 0 and isinstance(schedule, MultiplicativeLR | SWALR):
-            lr = self.rate(lr, begin - 1)
-            if isinstance(schedule, MultiplicativeLR):
-                lr = lr * schedule.lr_lambda(0)
-        return schedule.rate(lr, t - begin)
+        return index, self.milestones[index - 1] if index else 0
 
 
 @dataclass(frozen=True)
-class ChainedScheduler(Schedule):
-    """Several schedules at once: their factors multiplied. Schedules without a factor are refused with ValueError."""
+class ChainedScheduler(Composition):
+    """Several schedules at once: each makes its rate of that of the one before it.
 
-    schedulers: Sequence[Schedule]
+    Factors multiply. LambdaLR, CosineAnnealingWarmRestarts, CyclicLR and OneCycleLR put their own rate in the place of
+    what they find: of the schedules before them nothing is left, and the factors after them count for one step only.
+    A SequentialLR does so at its milestones and, as it is created, at step 0.
+    """
 
     def __post_init__(self) -> None:
         if len(self.schedulers) < 1:
             raise ValueError("ChainedScheduler expects at least one scheduler to be chained, but got no scheduler.")
-        for schedule in self.schedulers:
-            if not isinstance(schedule, Factor):
-                raise ValueError(f"ChainedScheduler of {type(schedule).__name__} is not supported")
+        self._check()
+
+    @property
+    def flat(self) -> list[Schedule]:
+        """The schedules, those of chains within the chain too."""
+        parts = (part.flat if isinstance(part, ChainedScheduler) else [part] for part in self.schedulers)
+        return [schedule for part in parts for schedule in part]
 
     def rate(self, lr: float, t: int) -> float:
-        for schedule in self.schedulers:
-            lr = schedule.rate(lr, t)
-        return lr
+        rate = self.first(lr, lr)
+        for k in range(1, t + 1):
+            rate = self.next(rate, lr, k)
+        return rate
+
+    def first(self, found: float, lr: float) -> float:
+        for schedule, own in self._created(lr)[0]:
+            # torch's CyclicLR comes to its base_lr after it has made its first rate
+            found = own if isinstance(schedule, CyclicLR) else schedule.first(found, own)
+        return found
+
+    def next(self, found: float, lr: float, t: int) -> float:
+        for schedule, own in self._created(lr)[0]:
+            found = schedule.next(found, own, t)
+        return found
 
 
 class Plateau(NamedTuple):

@@ -82,15 +82,18 @@ def _clip(name: str, given: dict[str, Any], case: Case) -> object:
 
 def _schedule(name: str, given: dict[str, Any], case: Case) -> object:
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1, momentum=0.9)
-    kind = getattr(torch.optim.lr_scheduler, name)
-    if "schedulers" in given:
-        parts = [getattr(torch.optim.lr_scheduler, part)(optimizer, **options) for part, options in given["schedulers"]]
-        given = given | {"schedulers": parts}
-    schedule = kind(**given) if name == "ChainedScheduler" else kind(optimizer, **given)
+    schedule = _made(name, given, optimizer)
     for _ in range(case.config.get("steps", 0)):
         optimizer.step()
         schedule.step()
     return schedule
+
+
+def _made(name: str, given: dict[str, Any], optimizer: torch.optim.Optimizer) -> Any:
+    kind = getattr(torch.optim.lr_scheduler, name)
+    if "schedulers" in given:
+        given = given | {"schedulers": [_made(part, options, optimizer) for part, options in given["schedulers"]]}
+    return kind(**given) if name == "ChainedScheduler" else kind(optimizer, **given)
 
 
 def _tensor(array: Array) -> torch.Tensor:

@@ -70,12 +70,16 @@ def _clip(name: str, given: dict[str, Any], case: Case) -> object:
 
 
 def _schedule(name: str, given: dict[str, Any], case: Case) -> object:
-    if "schedulers" in given:
-        given = given | {"schedulers": [getattr(schedules, part)(**options) for part, options in given["schedulers"]]}
-    schedule = getattr(schedules, name)(**given)
+    schedule = _made(name, given)
     for t in range(1, case.config.get("steps", 0) + 1):
         schedule.rate(0.1, t)
     return schedule
+
+
+def _made(name: str, given: dict[str, Any]) -> Any:
+    if "schedulers" in given:
+        given = given | {"schedulers": [_made(part, options) for part, options in given["schedulers"]]}
+    return getattr(schedules, name)(**given)
 
 
 CALLS: dict[str, Call] = {

@@ -429,6 +429,15 @@ def _losses() -> Iterator[Case]:
     squares: list[tuple[str, dict[str, Any], Change, dict[str, str], str]] = [
         ("reduction-unknown", {"reduction": "average"}, {}, {}, "no such reduction"),
         ("target-shape", {}, {"target": (2, 4)}, {}, "shapes that do not fit"),
+        ("target-axis-in-front", {}, {"target": (3, 2)}, {}, "axes in another order"),
+        ("target-row", {}, {"target": (3,)}, {}, "one row for two: torch warns and accepts"),
+        ("target-column", {}, {"input": (3, 1), "target": (3,)}, {}, "a column and a vector: torch warns and accepts"),
+        ("input-row", {}, {"input": (3,)}, {}, "the input is broadcast too"),
+        ("weight", {}, {"weight": (2, 3)}, {}, "weights of the input's shape are accepted"),
+        ("weight-row", {}, {"weight": (3,)}, {}, "weights are not broadcast to the input"),
+        ("weight-of-the-target", {}, {"input": (3,), "weight": (2, 3)}, {}, "weights of what is broadcast to"),
+        ("reduction-unknown-weight", {"reduction": "average"}, {"weight": (2, 3)}, {}, "no such reduction"),
+        ("weight-negative", {}, {"weight": [[-1.0, 1.0, 1.0]] * 2}, {}, "negative weights are accepted"),
         ("empty", {}, {"input": (0, 3), "target": (0, 3)}, {}, "nothing to compare is accepted"),
         ("0-d", {}, {"input": (), "target": ()}, {}, "two numbers are accepted"),
     ]
@@ -649,7 +658,9 @@ def _schedules() -> Iterator[Case]:
         {key: value for key, value in config.items() if key != "schedule"}
         for config in (schedule.ONE_CYCLE, schedule.CYCLIC, schedule.PLATEAU)
     )
-    parts = [["ExponentialLR", {"gamma": 0.9}], ["ConstantLR", {"factor": 0.5, "total_iters": 2}]]
+    parts: list[Any] = [["ExponentialLR", {"gamma": 0.9}], ["ConstantLR", {"factor": 0.5, "total_iters": 2}]]
+    plateau_too, chain = [*parts, ["ReduceLROnPlateau", plateau]], ["ChainedScheduler", {"schedulers": parts}]
+    sequence = ["SequentialLR", {"schedulers": parts, "milestones": [2]}]
     rows: list[tuple[str, str, dict[str, Any], int, str]] = [
         ("StepLR", "step_size-0", {"step_size": 0}, 1, "an interval of no steps"),
         ("LambdaLR", "lr_lambda-number", {"lr_lambda": 0.5}, 1, "a factor that is no function"),
@@ -699,6 +710,63 @@ def _schedules() -> Iterator[Case]:
             "as many milestones as schedules",
         ),
         ("SequentialLR", "milestones", {"schedulers": parts, "milestones": [2]}, 3, "one fewer is right"),
+        (
+            "SequentialLR",
+            "schedulers-plateau",
+            {"schedulers": plateau_too, "milestones": [2, 4]},
+            0,
+            "a step without a metric",
+        ),
+        (
+            "SequentialLR",
+            "schedulers-CyclicLR",
+            {"schedulers": [["CyclicLR", cyclic], *parts], "milestones": [2, 4]},
+            5,
+            "triangles in sequence are accepted",
+        ),
+        (
+            "SequentialLR",
+            "schedulers-chain-at-first",
+            {"schedulers": [chain, *parts], "milestones": [2, 4]},
+            5,
+            "a chain to begin with is accepted",
+        ),
+        (
+            "SequentialLR",
+            "schedulers-chain-later",
+            {"schedulers": [parts[0], chain], "milestones": [2]},
+            2,
+            "a chain that would begin at a milestone",
+        ),
+        (
+            "SequentialLR",
+            "schedulers-chain-later-not-reached",
+            {"schedulers": [parts[0], chain], "milestones": [2]},
+            1,
+            "accepted as long as the milestone is not reached",
+        ),
+        (
+            "SequentialLR",
+            "schedulers-sequence-later",
+            {"schedulers": [parts[0], sequence], "milestones": [2]},
+            2,
+            "a sequence that would begin at a milestone",
+        ),
+        ("ChainedScheduler", "schedulers-plateau", {"schedulers": plateau_too}, 0, "a step without a metric"),
+        (
+            "ChainedScheduler",
+            "schedulers-sequence-with-chain-later",
+            {"schedulers": [["SequentialLR", {"schedulers": [parts[0], chain], "milestones": [2]}], parts[1]]},
+            2,
+            "a chain that would begin at a milestone, within a chain",
+        ),
+        (
+            "ChainedScheduler",
+            "schedulers-of-all-kinds",
+            {"schedulers": [*parts, chain, sequence, ["CyclicLR", cyclic]]},
+            5,
+            "anything else is accepted",
+        ),
         ("ChainedScheduler", "no-schedulers", {"schedulers": []}, 0, "nothing to chain"),
     ]
     for name, description, arguments, steps, note in rows:

@@ -1,4 +1,4 @@
-"""Cross-entropy with class indices and with probabilities, and mean squared error."""
+"""Cross-entropy with class indices and with probabilities, and mean squared error, weighted and broadcast."""
 
 from __future__ import annotations
 
@@ -68,6 +68,23 @@ def _zero_weights(reduction: str, *, some: bool = False, infinite: bool = False)
     return build
 
 
+def _weighing(weight: list[float], target: list[int], reduction: str) -> Build:
+    """Class weights that are given, a sample for each class index."""
+
+    def build(rng: np.random.Generator) -> dict[str, Array]:
+        arrays = scores((len(target), len(weight)), reduction, probabilities=False)(rng)
+        return {**arrays, "target": np.array(target), "weight": np.array(weight)}
+
+    return build
+
+
+def _infinite_weight(rng: np.random.Generator) -> dict[str, Array]:
+    """Probabilities, one of them 0, and weights of which one is infinite."""
+    arrays = dict(scores((5, 3), "none", probabilities=True, weight=True)(rng))
+    arrays["weight"][1], arrays["target"][2] = np.inf, [0.4, 0.0, 0.6]
+    return arrays
+
+
 def _masked(reduction: str) -> Build:
     def build(rng: np.random.Generator) -> dict[str, Array]:
         arrays = dict(scores((4, 5), reduction, probabilities=False)(rng))
@@ -123,13 +140,42 @@ def pair(shape: tuple[int, ...], reduction: str) -> Build:
     }
 
 
+def _squares(input: tuple[int, ...], target: tuple[int, ...], reduction: str, *, weight: bool = False) -> Build:
+    """Two arrays whose shapes broadcast, perhaps with weights of the first one's shape."""
+
+    def build(rng: np.random.Generator) -> dict[str, Array]:
+        arrays: dict[str, Array] = {"input": rng.standard_normal(input), "target": rng.standard_normal(target)}
+        if weight:
+            arrays["weight"] = rng.uniform(0.5, 2.0, input)
+        return arrays | {"d_output": _upstream(rng, reduction, np.broadcast_shapes(input, target))}
+
+    return build
+
+
+def _special_weights(rng: np.random.Generator) -> dict[str, Array]:
+    """Weights of 0 at differences that are ordinary, infinite and NaN, weights that are not finite, and one below 0."""
+    input = np.array([1.0, np.inf, np.nan, 1.5, 1.5, 2.0, 0.5])
+    target = np.array([0.0, 1.0, 0.0, 0.0, 1.5, 0.5, 1.0])
+    weight = np.array([0.0, 0.0, 0.0, np.inf, np.inf, np.nan, -2.0])
+    return {"input": input, "target": target, "weight": weight, "d_output": rng.standard_normal(7)}
+
+
+def _cancelling_weights(rng: np.random.Generator) -> dict[str, Array]:
+    arrays = _squares((2, 3), (2, 3), "mean", weight=True)(rng)
+    return {**arrays, "weight": np.array([[1.0, -1.0, 2.0], [-2.0, 0.5, -0.5]])}
+
+
 def cross_entropy(**options: Any) -> dict[str, Any]:
     """All of cross_entropy's arguments, torch's defaults where nothing is said."""
     return {"function": "cross_entropy", "ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0} | options
 
 
 def _level(name: str) -> Level:
-    return "standard" if name.startswith(("volumes", "unbatched", "all-ignored", "zero-weight-")) else "quick"
+    return (
+        "standard"
+        if name.startswith(("volumes", "unbatched", "all-ignored", "zero-weight-", "weight-cancelling"))
+        else "quick"
+    )
 
 
 def cases() -> Iterator[Case]:
@@ -157,6 +203,12 @@ def cases() -> Iterator[Case]:
             ("all-ignored", plain, _all_ignored((3, 4), reduction), "no sample counts: the mean is 0/0, the sum 0"),
             ("zero-weight-all", plain, _zero_weights(reduction), "nothing weighs anything: the mean is 0/0"),
             ("zero-weight-some", plain, _zero_weights(reduction, some=True), "one sample of five weighs something"),
+            ("weight-infinite", plain, _weighing([1.2, np.inf, 0.7], [0, 1, 2, 0], reduction),
+             "an infinite weight: the mean is inf/inf"),
+            ("weight-infinite-elsewhere", plain, _weighing([1.2, np.inf, np.nan, 0.7], [0, 3, 3, 0, 0], reduction),
+             "infinite and NaN, but no sample is of these classes: weights are selected, not multiplied by 0"),
+            ("weight-cancelling", plain, _weighing([1.5, -1.5, 0.75, -0.75], [0, 1, 2, 1, 0, 3], reduction),
+             "weights that add up to 0: the mean is infinite"),
             ("masked", plain, _masked(reduction), "-inf at classes that are not the sample's: they harm no sample"),
         ]  # fmt: skip
         for name, config, build, note in rows:
@@ -178,6 +230,25 @@ def cases() -> Iterator[Case]:
             "squared differences",
             level="quick",
         )
+        broadcast: list[tuple[str, Build, str]] = [
+            ("column-and-vector", _squares((4, 1), (4,), reduction),
+             "scores (N, 1) for targets (N,): torch warns, and compares all with all"),
+            ("row", _squares((3,), (2, 3), reduction), "one row for several: its gradients add up"),
+            ("target-column", _squares((2, 3), (2, 1), reduction), "a target that is used three times"),
+            ("middle-axes", _squares((3, 1, 1), (5, 3, 2, 4), reduction), "an axis in front, and two of size 1"),
+            ("weight", _squares((2, 3), (2, 3), reduction, weight=True), "the mean divides by the sum of the weights"),
+            ("column-weight", _squares((4, 1), (3,), reduction, weight=True),
+             "weights of the input's shape, for differences of another: the mean divides by their own sum"),
+        ]  # fmt: skip
+        for name, build, note in broadcast:
+            yield from cases_of(
+                "loss",
+                f"mse_loss-{name}-{reduction}",
+                {"function": "mse_loss", "reduction": reduction},
+                build,
+                note,
+                level="quick",
+            )
     special: list[tuple[str, dict[str, Any], Build, str]] = [
         ("cross_entropy-one-sample", cross_entropy(), scores((4,), "mean", probabilities=False),
          "a single sample without a batch axis"),
@@ -203,6 +274,18 @@ def cases() -> Iterator[Case]:
          "without the softmax: only the score of the sample's class counts"),
         ("cross_entropy-zero-weight-infinite", cross_entropy(reduction="none"),
          _zero_weights("none", some=True, infinite=True), "a weight of 0 at a probability of 0: the loss is NaN"),
+        ("cross_entropy-zero-weight-smoothed", cross_entropy(label_smoothing=0.1),
+         _weighing([0.0, 0.0, 1.1, 0.6], [0, 1, 1], "mean"),
+         "the targets weigh nothing, other classes do: the mean is 0/0, as without smoothing"),
+        ("cross_entropy-full-smoothing-masked", cross_entropy(reduction="none", label_smoothing=1.0),
+         _not_finite, "smoothed to the uniform distribution, the target's part is multiplied by 0: NaN if infinite"),
+        ("cross_entropy-weight-infinite-smoothing", cross_entropy(label_smoothing=0.1),
+         _weighing([1.2, np.inf, 0.7], [0, 2, 2, -100], "mean"),
+         "all classes' weights count when smoothed; the gradient of the ignored sample becomes NaN too"),
+        ("cross_entropy-weight-infinite-smoothing-none", cross_entropy(reduction="none", label_smoothing=0.1),
+         _weighing([1.2, np.inf, 0.7], [0, 2, 2, -100], "none"), "an ignored sample's loss is 0 all the same"),
+        ("cross_entropy-weight-infinite-probabilities-none", cross_entropy(reduction="none"), _infinite_weight,
+         "0 times infinity where p is 0: only this sample is NaN"),
         ("cross_entropy-one-class", cross_entropy(reduction="sum"), scores((3, 1), "sum", probabilities=False),
          "one class: its probability is 1, the loss 0"),
         ("cross_entropy-bytes", cross_entropy(), _bytes, "class indices as uint8"),
@@ -214,6 +297,12 @@ def cases() -> Iterator[Case]:
          _ignoring(2, "mean"), "the class to ignore is one that exists"),
         ("mse_loss-special", {"function": "mse_loss", "reduction": "none"}, _special_pair,
          "infinities, NaN, squares that underflow"),
+        ("mse_loss-weight-special", {"function": "mse_loss", "reduction": "none"}, _special_weights,
+         "multiplied, not selected: 0 times an infinite square is NaN"),
+        ("mse_loss-weights-cancel", {"function": "mse_loss", "reduction": "mean"}, _cancelling_weights,
+         "weights that add up to 0: the mean is infinite"),
+        ("mse_loss-empty-broadcast", {"function": "mse_loss", "reduction": "sum"}, _squares((1,), (0, 3), "sum"),
+         "broadcast to nothing: the gradient is 0"),
         ("mse_loss-number", {"function": "mse_loss", "reduction": "mean"}, pair((), "mean"), "no axes"),
         ("mse_loss-empty", {"function": "mse_loss", "reduction": "mean"}, pair((0, 3), "mean"),
          "the mean over nothing is NaN"),

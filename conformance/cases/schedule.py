@@ -58,6 +58,14 @@ def swa(swa_lr: float = 0.02, anneal_epochs: int = 6, anneal_strategy: str = "co
     }  # fmt: skip
 
 
+def in_sequence(schedulers: list[dict[str, Any]], milestones: list[int], steps: int = 20) -> dict[str, Any]:
+    return {"schedule": "SequentialLR", "schedulers": schedulers, "milestones": milestones, "steps": steps}
+
+
+def at_once(*schedulers: dict[str, Any]) -> dict[str, Any]:
+    return {"schedule": "ChainedScheduler", "schedulers": list(schedulers)}
+
+
 CONFIGURATIONS: list[tuple[str, dict[str, Any], str]] = [
     ("StepLR", step_lr(), "the rate falls at steps 3, 6, ..."),
     ("StepLR-gamma", step_lr(4, 0.5), "another factor and interval"),
@@ -94,6 +102,42 @@ CONFIGURATIONS: list[tuple[str, dict[str, Any], str]] = [
                             "milestones": [5, 14]}, "annealed from the rate that it finds"),
     ("ChainedScheduler", {"schedule": "ChainedScheduler", "schedulers": [constant(0.5, 4), exponential(), step_lr()]},
      "all factors at once"),
+    ("SequentialLR-CyclicLR", in_sequence([exponential(), CYCLIC, cosine(12, 0.01)], [4, 13]),
+     "triangles from their own milestone on; the others start from the optimizer's rate"),
+    ("SequentialLR-CyclicLR-first", in_sequence([CYCLIC, exponential(), cosine(12, 0.01)], [6, 12]),
+     "created first, it makes its base_lr everybody's first rate"),
+    ("SequentialLR-OneCycleLR", in_sequence([linear(0.1, 1.0, 4), ONE_CYCLE | {"total_steps": 12}, exponential()],
+                                            [4, 15]),
+     "its first rate becomes that of the schedule before it too"),
+    ("SequentialLR-OneCycleLR-late", in_sequence([cosine(3, 0.001), exponential(), ONE_CYCLE], [7, 10]),
+     "a cosine from the rate that it finds, which rises by the one that it was created with"),
+    ("SequentialLR-OneCycleLR-twice", in_sequence([ONE_CYCLE | {"total_steps": 9}, ONE_CYCLE | {
+        "total_steps": 11, "max_lr": 0.2, "div_factor": 4.0, "final_div_factor": 50.0}], [9]),
+     "the second one's rates are the first one's too"),
+    ("SequentialLR-at-once", in_sequence([step_lr(), CYCLIC, exponential(0.8)], [0, 9]),
+     "a milestone of 0: the first schedule has no step"),
+    ("SequentialLR-ChainedScheduler", in_sequence([at_once(constant(0.5, 4), exponential(), linear(0.4, 1.0, 6)),
+                                                   cosine(12, 0.01)], [10]),
+     "a chain to begin with: it is a step ahead"),
+    ("SequentialLR-ChainedScheduler-ratios", in_sequence([at_once(step_lr(), polynomial(8, 2.0), cosine(20, 0.01), {
+        "schedule": "MultiStepLR", "milestones": [0, 3, 3], "gamma": 0.5}), exponential()], [7]),
+     "the step too many, by other schedules"),
+    ("ChainedScheduler-rising", at_once(linear(0.2, 0.9, 6), polynomial(7, 2.5)), "factors that follow the step"),
+    ("ChainedScheduler-CosineAnnealingLR", at_once(cosine(6, 0.01), exponential()) | {"steps": 11},
+     "a cosine of the rate that it finds, past its minimum"),
+    ("ChainedScheduler-restarts", at_once(exponential(), restarts(4, 2, 0.01), step_lr(), constant(0.5, 6),
+                                          linear(0.5, 1.0, 9)),
+     "a schedule with a rate of its own: of those before it nothing is left, those after it count for a step"),
+    ("ChainedScheduler-SWALR", at_once(swa(), exponential()), "annealed from the rate that it finds, step by step"),
+    ("ChainedScheduler-CyclicLR", at_once(exponential(), CYCLIC, exponential(0.8)),
+     "triangles in place of what is found; the very first rate is still the optimizer's"),
+    ("ChainedScheduler-OneCycleLR", at_once(restarts(), ONE_CYCLE, exponential(), cosine(30, 0.01)),
+     "what is created later starts from its first rate"),
+    ("ChainedScheduler-SequentialLR", at_once(
+        exponential(), in_sequence([linear(0.1, 1.0, 4), polynomial(9, 2.0), swa(0.02, 3)], [5, 12]), step_lr(5, 0.5)
+    ), "sets the rate at step 0 and its milestones, and multiplies in between"),
+    ("ChainedScheduler-ChainedScheduler", at_once(constant(0.5, 4), at_once(exponential(), cosine(30))),
+     "a chain within a chain is a longer chain"),
     ("ReduceLROnPlateau", PLATEAU, "patience, and a metric that improves, stalls and improves by too little"),
     ("ReduceLROnPlateau-max", PLATEAU | {"mode": "max", "patience": 1}, "a metric that should rise"),
     ("ReduceLROnPlateau-rel", PLATEAU | {"threshold": 0.3, "patience": 1}, "three tenths of the best"),
@@ -128,6 +172,15 @@ def cases() -> Iterator[Case]:
         ("MultiplicativeLR", {"schedule": "MultiplicativeLR"}, "factors that follow no rule, one for every step"),
         ("SequentialLR-MultiplicativeLR", {"schedule": "SequentialLR", "schedulers": parts, "milestones": [4]},
          "factors on the rate that is found, the one of step 0 too"),
+        ("ChainedScheduler-LambdaLR", at_once(exponential(0.8), {"schedule": "LambdaLR"}, exponential()),
+         "a rate of its own, and one factor: its powers do not add up"),
+        ("ChainedScheduler-MultiplicativeLR", at_once({"schedule": "MultiplicativeLR"}, step_lr()), "factors at once"),
+        ("SequentialLR-ChainedScheduler-MultiplicativeLR",
+         in_sequence([at_once({"schedule": "MultiplicativeLR"}, constant(0.5, 3)), step_lr()], [7]),
+         "in a chain to begin with the factor of step 0 counts"),
+        ("ChainedScheduler-SequentialLR-MultiplicativeLR",
+         at_once(in_sequence([exponential(0.8), {"schedule": "MultiplicativeLR"}], [4]), cosine(30)),
+         "at its milestone it goes on from what the chain has made of the rate"),
     ]  # fmt: skip
     for name, config, note in unruly:
         yield from cases_of(

@@ -10,8 +10,8 @@ FORWARD = "cross_entropy"
 BACKWARD = "cross_entropy_backward"
 TARGETS = "_scores_and_targets"
 
-LOG_P = "np.where(q.skip, np.zeros_like(log_p), log_p)"
-PLUS_EPSILON = "np.where(q.skip, np.zeros_like(log_p), np.log(np.exp(log_p) + 1e-7))"
+SAMPLES = "samples, divisor = _sample_shape(input), q.divisor"
+PLUS_EPSILON = f"log_p = np.log(np.exp(log_p) + 1e-7)\n        {SAMPLES}"
 D_LOG_P = "d_log_p = np.where(q.skip"
 LOG_SOFTMAX = "shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))"
 
@@ -73,6 +73,100 @@ MSE: tuple[Divergence, ...] = (
         "with the gradient of the mean squared error not multiplied by the gradient from above",
         "Right only where the loss is not scaled afterwards.",
         (Patch("losses", "_spread(d_loss", "_spread(np.ones_like(d_loss)", MSE_BACKWARD),),
+    ),
+)
+
+BROADCAST: tuple[Divergence, ...] = (
+    Divergence(
+        "mse-flattened",
+        "with a column and a vector compared element by element in the mean squared error",
+        "Scores (N, 1) for targets (N,) are meant so, and reshaped by some. torch broadcasts them to N x N differences "
+        "with nothing but a warning: the loss is then one that no network can learn.",
+        (
+            Patch(
+                "losses",
+                "input - target",
+                "input - (target.reshape(input.shape) if target.size == input.size else target)",
+                "_difference",
+            ),
+        ),
+    ),
+    Divergence(
+        "mse-broadcast-gradient-not-summed",
+        "with the gradient of a broadcast input in the shape of the differences",
+        "Each element of the input has been used several times, and its gradients add up.",
+        (
+            Patch("losses", "while d_input.ndim > input.ndim", "while d_input.ndim < input.ndim", MSE_BACKWARD),
+            Patch(
+                "losses",
+                "for axis, size in enumerate(input.shape)",
+                "for axis, size in enumerate(d_input.shape)",
+                MSE_BACKWARD,
+            ),
+        ),
+        seen_in=("backward passes written without broadcasting in mind",),
+    ),
+    Divergence(
+        "mse-broadcast-gradient-averaged",
+        "with the gradients of a broadcast input averaged",
+        "The mean over the axis that was broadcast in place of the sum.",
+        (
+            Patch("losses", "d_input.sum(axis=0)", "d_input.sum(axis=0) / len(d_input)", MSE_BACKWARD),
+            Patch(
+                "losses",
+                "d_input.sum(axis=axis, keepdims=True)",
+                "d_input.sum(axis=axis, keepdims=True) / d_input.shape[axis]",
+                MSE_BACKWARD,
+            ),
+        ),
+    ),
+    Divergence(
+        "mse-mean-of-the-inputs-own-size",
+        "with the mean squared error divided by the size of the input where it is broadcast",
+        "torch's mean is over all differences that there are after broadcasting.",
+        (
+            Patch("losses", "difference.size", "input.size", "mse_loss"),
+            Patch("losses", "difference.size", "input.size", MSE_BACKWARD),
+        ),
+    ),
+    Divergence(
+        "mse-weights-not-in-the-divisor",
+        "with the weighted mean squared error divided by the number of elements",
+        "torch divides by the sum of the weights.",
+        (
+            Patch("losses", "difference.size if weight is None else weight.sum()", "difference.size", "mse_loss"),
+            Patch("losses", "difference.size if weight is None else weight.sum()", "difference.size", MSE_BACKWARD),
+        ),
+    ),
+    Divergence(
+        "mse-weights-broadcast-in-the-divisor",
+        "with the weights counted once for every difference in the mean's divisor",
+        "As one would have it, and as the unweighted mean does. torch adds up the weights as they are given, so that a "
+        "broadcast input has too large a mean.",
+        (
+            Patch("losses", "weight.sum()", "np.broadcast_to(weight, difference.shape).sum()", "mse_loss"),
+            Patch("losses", "weight.sum()", "np.broadcast_to(weight, difference.shape).sum()", MSE_BACKWARD),
+        ),
+    ),
+    Divergence(
+        "mse-weights-ignored-in-gradient",
+        "without weights in the gradient of the mean squared error",
+        "The loss is weighted, its gradient is not.",
+        (Patch("losses", "d_element * weight", "d_element", MSE_BACKWARD),),
+    ),
+    Divergence(
+        "mse-zero-weight-skipped",
+        "with elements of weight 0 left out of the mean squared error, whatever they are",
+        "torch multiplies: 0 times a square that is infinite or NaN is NaN.",
+        (
+            Patch("losses", "squares * weight", "np.where(weight == 0, weight, squares * weight)", "mse_loss"),
+            Patch(
+                "losses",
+                "2 * difference * d_element",
+                "np.where(0 if weight is None else weight == 0, np.zeros_like(d_element), 2 * difference * d_element)",
+                MSE_BACKWARD,
+            ),
+        ),
     ),
 )
 
@@ -150,7 +244,7 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
         "cross-entropy-log-of-p-plus-1e-7",
         "with log(p + 1e-7) in place of log p in the cross-entropy",
         "A guard against log 0 that moves every loss. The gradient softmax - target does not know of it.",
-        (Patch("losses", LOG_P, PLUS_EPSILON, FORWARD),),
+        (Patch("losses", SAMPLES, PLUS_EPSILON, FORWARD),),
         seen_in=("zero-kara",),
     ),
     Divergence(
@@ -158,11 +252,13 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
         "with log(p + 1e-7) in place of log p in the cross-entropy, gradient included",
         "As automatic differentiation has it: samples that are badly wrong stop learning.",
         (
-            Patch("losses", LOG_P, PLUS_EPSILON, FORWARD),
+            Patch("losses", SAMPLES, PLUS_EPSILON, FORWARD),
             Patch(
                 "losses",
                 D_LOG_P,
-                "q = q._replace(weights=q.weights * np.exp(log_p) / (np.exp(log_p) + 1e-7))\n        " + D_LOG_P,
+                "slope = np.exp(log_p) / (np.exp(log_p) + 1e-7)\n"
+                "        uniform = None if q.uniform is None else q.uniform * slope\n"
+                f"        q = q._replace(weights=q.weights * slope, uniform=uniform)\n        {D_LOG_P}",
                 BACKWARD,
             ),
         ),
@@ -174,15 +270,16 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
         (
             Patch(
                 "losses",
-                LOG_P,
-                "np.where(q.skip, np.zeros_like(log_p), np.log(np.minimum(np.maximum(np.exp(log_p), 1e-7), 1 - 1e-7)))",
+                SAMPLES,
+                f"log_p = np.log(np.minimum(np.maximum(np.exp(log_p), 1e-7), 1 - 1e-7))\n        {SAMPLES}",
                 FORWARD,
             ),
             Patch(
                 "losses",
                 D_LOG_P,
                 "inside = (np.exp(log_p) >= 1e-7) & (np.exp(log_p) <= 1 - 1e-7)\n"
-                "        q = q._replace(weights=np.where(inside, q.weights, np.zeros_like(q.weights)))\n"
+                "        uniform = None if q.uniform is None else np.where(inside, q.uniform, np.zeros_like(log_p))\n"
+                "        q = q._replace(weights=np.where(inside, q.weights, np.zeros_like(log_p)), uniform=uniform)\n"
                 f"        {D_LOG_P}",
                 BACKWARD,
             ),
@@ -256,9 +353,12 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
         (
             Patch(
                 "losses",
-                "np.where(ignored, zero, class_weight * (label_smoothing / max(n_classes, 1)))",
-                "np.where(ignored | one_hot, zero, class_weight * (label_smoothing / max(n_classes - 1, 1)))",
+                "uniform = class_weight if",
+                "uniform = np.where(one_hot, np.zeros_like(scores), class_weight) if",
                 TARGETS,
+            ),
+            Patch(
+                "losses", "np.divide(label_smoothing, n_classes)", "np.divide(label_smoothing, n_classes - 1)", TARGETS
             ),
             Patch(
                 "losses",
@@ -267,6 +367,40 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
                 TARGETS,
             ),
         ),
+    ),
+    Divergence(
+        "cross-entropy-smoothing-with-sums-mixed",
+        "with the smoothed targets made first, and one sum and one mean taken of all",
+        "The same mathematics, but where the targets weigh nothing and other classes do: torch's mean is 0/0 for the "
+        "targets' part and so NaN, this one a number divided by 0. And a part that is infinite, smoothed to 0, is NaN.",
+        (
+            Patch(
+                "losses",
+                "loss = _reduce(losses.reshape(samples), divisor, reduction)",
+                "if q.uniform is not None:\n"
+                "            uniform = np.where(q.ignored, np.zeros_like(log_p), q.uniform * log_p)\n"
+                "            losses = (1 - label_smoothing) * losses - q.share * uniform.sum(axis=1)\n"
+                "            q = q._replace(uniform=None)\n"
+                "        loss = _reduce(losses.reshape(samples), divisor, reduction)",
+                FORWARD,
+            ),
+        ),
+        seen_in=("implementations that smooth a one-hot matrix",),
+    ),
+    Divergence(
+        "cross-entropy-other-classes-weights-multiplied-by-0",
+        "with the weights of the other classes multiplied by 0 in the cross-entropy",
+        "A product with a one-hot matrix: 0 times an infinite weight is NaN, although no sample is of that class. "
+        "torch selects the class' weight.",
+        (
+            Patch(
+                "losses",
+                "np.where(skip, np.zeros_like(scores), class_weight)",
+                "class_weight * (~skip).astype(scores.dtype)",
+                TARGETS,
+            ),
+        ),
+        seen_in=("implementations on one-hot matrices",),
     ),
     Divergence(
         "cross-entropy-upstream-ignored",
@@ -340,4 +474,4 @@ NLL = (
     ),
 )
 
-DIVERGENCES: tuple[Divergence, ...] = (*MSE, *CROSS_ENTROPY, *NLL)
+DIVERGENCES: tuple[Divergence, ...] = (*MSE, *BROADCAST, *CROSS_ENTROPY, *NLL)

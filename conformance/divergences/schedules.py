@@ -257,11 +257,11 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "sequential-not-restarted",
         "with SequentialLR's schedules counting from the beginning",
         "Each counts its steps from its own milestone.",
-        "rate(lr, t - begin)",
-        "rate(lr, t)",
+        "rate(own, t - begin)",
+        "rate(own, t)",
     ),
     _of(
-        "SequentialLR.rate",
+        "SequentialLR._at",
         "sequential-one-late",
         "with SequentialLR changing after its milestones, not at them",
         "A milestone is the first step of the next schedule.",
@@ -273,19 +273,52 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "sequential-from-the-first-rate",
         "with every schedule of a SequentialLR starting from the first rate",
         "MultiplicativeLR and SWALR make each rate from the one before, and go on from what they find.",
-        "lr = self.rate(lr, begin - 1)",
-        "lr = lr",
+        "own = self.rate(lr, begin - 1)",
+        "own = lr",
     ),
     _of(
         "SequentialLR.rate",
         "sequential-first-factor-skipped",
         "without MultiplicativeLR's factor of step 0 at its milestone",
         "On its own it never asks for that factor; following another schedule it does.",
-        "lr = lr * schedule.lr_lambda(0)",
+        "own = own * schedule.lr_lambda(0)",
+        "own = own",
+    ),
+    _of(
+        "Composition._created",
+        "composition-one-cycle-leaves-the-rate",
+        "with the optimizer's rate kept beside a OneCycleLR",
+        "As one would have it. torch's OneCycleLR replaces the first rate, and what is created later starts from that, "
+        "and so does the schedule that a SequentialLR begins with.",
+        "lr = part.max_lr / part.div_factor",
         "lr = lr",
     ),
     _of(
-        "SWALR.rate",
+        "Composition._created",
+        "composition-cyclic-leaves-the-rate",
+        "with the optimizer's rate kept beside a CyclicLR that is created first",
+        "The first rate is what the optimizer has when its first schedule asks for it, and CyclicLR sets it before.",
+        "lr = part.base_lr",
+        "lr = lr",
+    ),
+    _of(
+        "Composition._created",
+        "composition-one-cycles-apart",
+        "with every OneCycleLR of a composition at its own rates",
+        "As one would have it. torch keeps their rates in the optimizer, where the last one overwrites the others'.",
+        "last = cycles[-1]",
+        "last = part",
+    ),
+    _of(
+        "SequentialLR.first",
+        "sequential-chain-not-one-ahead",
+        "with a ChainedScheduler that begins a SequentialLR started like any schedule",
+        "As one would have it. torch makes a step in the place of the first rate: ExponentialLR multiplies at once.",
+        "schedule.next(start, own, 0) if isinstance(schedule, Composition) else schedule.first(start, own)",
+        "schedule.first(start, own)",
+    ),
+    _of(
+        "SWALR._alpha",
         "swa-always-cosine",
         "with SWALR along a cosine whatever anneal_strategy says",
         "The option is accepted and does nothing.",
@@ -293,7 +326,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "True",
     ),
     _of(
-        "SWALR.rate",
+        "SWALR._alpha",
         "swa-one-step-early",
         "with SWALR's last rate reached one step early",
         "anneal_epochs counts the steps after the first, which has the whole rate.",
@@ -301,7 +334,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "min(t + 1, self.anneal_epochs) / self.anneal_epochs",
     ),
     _of(
-        "SWALR.rate",
+        "SWALR._alpha",
         "swa-without-epochs-one-step-late",
         "with SWALR's anneal_epochs of 0 taken for 1",
         "A division by max(1, anneal_epochs) avoids that by 0, and keeps the old rate for a step. torch does the same "
@@ -309,13 +342,33 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "min(t, self.anneal_epochs) / self.anneal_epochs if self.anneal_epochs else 1.0",
         "min(t / max(1, self.anneal_epochs), 1.0)",
     ),
-    _of(
-        "ChainedScheduler.rate",
-        "chained-last-wins",
+    Divergence(
+        "schedule-chained-last-wins",
         "with the last of chained schedules alone",
         "Every schedule multiplies what the ones before it made.",
-        "        for schedule in self.schedulers:",
-        "        for schedule in self.schedulers[-1:]:",
+        (
+            Patch("schedules", "self._created(lr)[0]", "self._created(lr)[0][-1:]", "ChainedScheduler.first"),
+            Patch("schedules", "self._created(lr)[0]", "self._created(lr)[0][-1:]", "ChainedScheduler.next"),
+        ),
+    ),
+    _of(
+        "ChainedScheduler.next",
+        "chained-functions",
+        "with each chained schedule's whole formula applied to the rate of the one before it",
+        "The same as long as all are factors. torch's go from step to step: behind a LambdaLR, which starts anew each "
+        "time, an ExponentialLR multiplies by gamma and not by gamma^t.",
+        "        for schedule, own in self._created(lr)[0]:\n            found = schedule.next(found, own, t)",
+        "        found = lr\n"
+        "        for schedule, own in self._created(lr)[0]:\n"
+        "            found = schedule.rate(found, t)",
+    ),
+    _of(
+        "CosineAnnealingLR.next",
+        "cosine-stays-at-the-minimum",
+        "with a chained CosineAnnealingLR left at eta_min once it has come there",
+        "A ratio to 0 leads nowhere: torch adds the first step upwards instead.",
+        "return found + (lr - self.eta_min) * (1 - math.cos(math.pi / self.T_max)) / 2",
+        "return found",
     ),
     _of(
         "ReduceLROnPlateau.step",

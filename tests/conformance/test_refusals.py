@@ -147,7 +147,7 @@ LEFT_TO_PYTHON = re.compile(
 )
 NAMES_WHAT_IS_WRONG = re.compile(
     r".*-unknown-argument|.*-nonlinearity$|.*-parameter-(missing|unknown)|.*-grad-sparse|SparseAdam-grad-.*"
-    r"|.*-no-(parameters|schedulers|steps)|OneCycleLR-epochs-alone|xavier_.*-gain-negative"
+    r"|.*-no-(parameters|schedulers|steps)|.*-schedulers-plateau|OneCycleLR-epochs-alone|xavier_.*-gain-negative"
 )
 """the offence is that something is there, or is not: there is no value to show"""
 

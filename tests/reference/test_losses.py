@@ -72,6 +72,53 @@ def test_mse_loss_and_gradient_are_those_of_torch(shape: tuple[int, ...], reduct
     assert_both_close("mse_loss", draws(0, *shape), draws(1, *shape), reduction=reduction)
 
 
+@pytest.mark.filterwarnings("ignore:Using a target size")
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize(
+    ("shape", "target"),
+    [
+        *(((4, 1), (4,)), ((4,), (4, 1)), ((5, 3), (3,)), ((3,), (5, 3)), ((), (5, 3)), ((5, 3), ()), ((1,), ())),
+        *(((2, 1, 4), (3, 1)), ((1, 3, 1), (5, 1, 3, 4)), ((1, 1), (0, 3)), ((0, 3), (1,)), ((5, 3), (5, 3))),
+    ],
+)
+def test_mse_loss_broadcasts_and_weighs_as_torch_does(
+    shape: tuple[int, ...], target: tuple[int, ...], reduction: str
+) -> None:
+    for weight in (None, np.asarray(np.abs(draws(2, *shape)))):
+        assert_both_close("mse_loss", draws(0, *shape), draws(1, *target), reduction=reduction, weight=weight)
+
+
+def test_a_broadcast_mean_squared_error_warns_once_and_its_gradient_does_not() -> None:
+    input, target = draws(0, 3, 1), draws(1, 3)
+    with pytest.warns(UserWarning, match=r"target size \(3,\) .* input size \(3, 1\).* \(3, 3\)") as caught:
+        losses.mse_loss(input, target)
+    assert len(caught) == 1
+    assert caught[0].category is UserWarning
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match="Using a target size"):
+        torch.nn.functional.mse_loss(tensor(input), tensor(target))
+    losses.mse_loss_backward(np.ones(()), input, target)
+
+
+SPECIAL = [0.0, 1.0, -1.0, 2.0, 1e200, -1e200, 1e308, 1e-200, np.inf, -np.inf, np.nan]
+
+
+@pytest.mark.filterwarnings("ignore:Using a target size")
+@pytest.mark.parametrize("seed", range(60))
+def test_special_values_and_weights_of_mse_loss(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = SPECIAL if seed % 2 else [0.0, 1.0, -1.0, 2.0]  # weights of these often add up to 0
+    shape, target = ((3, 1), (2,)) if seed % 3 else ((3,), (3,))
+    for reduction in REDUCTIONS:
+        assert_both_close(
+            "mse_loss",
+            rng.choice(values, shape),
+            rng.choice(values, target),
+            reduction=reduction,
+            weight=rng.choice(values, shape),
+        )
+
+
 # ---------------------------------------------------------------------------------------------- cross-entropy
 
 
@@ -109,7 +156,9 @@ def test_indices_of_one_byte(shape: tuple[int, ...], smoothing: float) -> None:
 def test_no_classes(shape: tuple[int, int], reduction: str) -> None:
     assert_both_close("cross_entropy", np.zeros(shape), np.zeros(shape), reduction=reduction)
     if shape[0] == 0:
-        assert_both_close("cross_entropy", np.zeros(shape), np.zeros(0, np.int64), reduction=reduction)
+        for smoothing in (0.0, 0.3):
+            options: dict[str, Any] = {"label_smoothing": smoothing, "reduction": reduction}
+            assert_both_close("cross_entropy", np.zeros(shape), np.zeros(0, np.int64), **options)
 
 
 @pytest.mark.parametrize(
@@ -133,6 +182,35 @@ def test_extreme_and_special_scores_without_warning(row: list[float]) -> None:
     for target, weight, smoothing, reduction in product((indices, one_hot), weights, (0.0, 0.3), REDUCTIONS):
         options: dict[str, Any] = {"weight": weight, "label_smoothing": smoothing, "reduction": reduction}
         assert_both_close("cross_entropy", scores, target, **options)
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_special_weights_scores_and_targets(seed: int) -> None:
+    """Infinite, NaN, zero and negative weights in all modes, beside scores and probabilities that are no better."""
+    rng = np.random.default_rng(seed)
+    shape = [(3,), (4, 3), (3, 2), (2, 3, 2), (0, 3)][seed % 5]
+    classes = shape[0] if len(shape) == 1 else shape[1]
+
+    def mixed(ordinary: Array, values: list[float], share: float) -> Array:
+        return np.where(rng.random(ordinary.shape) < share, rng.choice(values, ordinary.shape), ordinary)
+
+    scores = mixed(rng.standard_normal(shape), [np.inf, -np.inf, np.nan, 0.0, 700.0], float(rng.choice([0.0, 0.2])))
+    weight = mixed(rng.uniform(0.5, 2, classes), [np.inf, -np.inf, np.nan, 0.0, 1.0, -1.0, 1e30], 0.6)
+    indices = np.asarray(rng.integers(0, classes, sample_shape(shape)))
+    ignoring = np.where(rng.random(indices.shape) < 0.4, -100, indices)
+    p = mixed(rng.random(shape), [0.0, 1.0, np.inf, np.nan], 0.3)
+    for reduction in REDUCTIONS:
+        assert_both_close("nll_loss", scores, ignoring, weight=weight, reduction=reduction)
+        for target, smoothing in product((indices, ignoring, p), (0.0, 0.3, 1.0)):
+            options: dict[str, Any] = {"weight": weight, "label_smoothing": smoothing, "reduction": reduction}
+            assert_both_close("cross_entropy", scores, target, **options)
+
+
+def test_weights_that_cancel_and_losses_that_overflow_do_not_warn() -> None:
+    scores, indices = np.array([[1e200, 0.0], [1e200, 1.0], [0.0, 1e200]]), np.array([1, 1, 0])
+    for weight, name in product((np.array([2.0, -1.0]), np.array([1e108, 1e108])), ("cross_entropy", "nll_loss")):
+        for reduction in REDUCTIONS:
+            assert_both_close(name, scores, indices, weight=weight, reduction=reduction)
 
 
 def test_all_class_weights_zero() -> None:
@@ -182,6 +260,11 @@ Y = np.array([0, 2])
         (zeros(2, 3, dtype=np.int64), zeros(2, 3, dtype=np.int64), {}, "float"),
         (zeros(2, 3), zeros(2, 3), {"reduction": "avg"}, "'mean'"),
         (zeros(2, 3), zeros(2, 3), {"reduction": None}, "'mean'"),
+        (zeros(2, 3), zeros(2, 3), {"weight": zeros(2, 3), "reduction": "avg"}, "'mean'"),
+        (zeros(2, 3), zeros(2, 3), {"weight": zeros(3)}, "(2, 3)"),
+        (zeros(3), zeros(2, 3), {"weight": zeros(2, 3)}, "(3,)"),
+        (zeros(2, 3), zeros(2, 3), {"weight": [1.0]}, "array"),
+        (zeros(2, 3), zeros(2), {"weight": zeros(3)}, "broadcast"),
         (zeros(2, 3), [[0.0]], {}, "array"),
         ([[0.0]], zeros(2, 3), {}, "array"),
     ],
@@ -190,15 +273,17 @@ Y = np.array([0, 2])
 @pytest.mark.filterwarnings("ignore:Using a target size")
 def test_wrong_arguments_of_mse_loss(input: Any, target: Any, options: dict[str, Any], mentions: str) -> None:
     def in_torch() -> object:
-        return torch.nn.functional.mse_loss(tensor(input), tensor(target), **options)
+        given = {key: tensor(value) for key, value in options.items()}
+        return torch.nn.functional.mse_loss(tensor(input), tensor(target), **given)
 
     assert_same_refusal(in_torch, lambda: losses.mse_loss(input, target, **options), mentions)
     assert_same_refusal(in_torch, lambda: losses.mse_loss_backward(np.ones(()), input, target, **options), mentions)
 
 
-@pytest.mark.parametrize("target", [zeros(3), zeros(2, 3, dtype=np.float32), zeros(2, 3, dtype=np.int64)])
-def test_mse_loss_refuses_what_torch_would_broadcast_or_cast(target: Array) -> None:
-    assert_refused(lambda: losses.mse_loss(zeros(2, 3), target), RuntimeError, "must have")
+@pytest.mark.parametrize("other", [zeros(2, 3, dtype=np.float32), zeros(2, 3, dtype=np.int64)])
+def test_mse_loss_refuses_what_torch_would_cast(other: Array) -> None:
+    assert_refused(lambda: losses.mse_loss(zeros(2, 3), other), RuntimeError, "must have")
+    assert_refused(lambda: losses.mse_loss(zeros(2, 3), zeros(2, 3), weight=other), RuntimeError, "must have")
 
 
 @pytest.mark.parametrize(
