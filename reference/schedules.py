@@ -118,7 +118,10 @@ class MultiStepLR(Factor):
 
 @dataclass(frozen=True)
 class ConstantLR(Factor):
-    """``factor`` for the first total_iters steps, then 1. torch divides by the factor: 0 fails at that step."""
+    """``factor`` for the first total_iters steps, then 1; forever if they are none, as torch never comes to the end.
+
+    torch divides by the factor: 0 fails at that step.
+    """
 
     factor: float = 1.0 / 3
     total_iters: int = 5
@@ -128,7 +131,7 @@ class ConstantLR(Factor):
             raise ValueError(f"Constant multiplicative factor expected to be between 0 and 1, got {self.factor}")
 
     def factor_at(self, t: int) -> float:
-        return self.factor if t < self.total_iters else 1.0
+        return self.factor if t < self.total_iters or self.total_iters <= 0 else 1.0
 
     def ratio(self, t: int) -> float:
         if t == 0:
@@ -138,7 +141,7 @@ class ConstantLR(Factor):
 
 @dataclass(frozen=True)
 class LinearLR(Factor):
-    """start_factor + (end_factor - start_factor) min(t, total_iters) / total_iters."""
+    """start_factor + (end_factor - start_factor) min(t, total_iters) / total_iters; start_factor if they are none."""
 
     start_factor: float = 1.0 / 3
     end_factor: float = 1.0
@@ -151,7 +154,7 @@ class LinearLR(Factor):
             raise ValueError(f"end_factor expected to be in [0, 1], got {self.end_factor}")
 
     def factor_at(self, t: int) -> float:
-        progress = min(t, self.total_iters) / self.total_iters
+        progress = min(t, self.total_iters) / self.total_iters if self.total_iters > 0 else 0.0
         return self.start_factor + (self.end_factor - self.start_factor) * progress
 
     def ratio(self, t: int) -> float:
@@ -175,13 +178,13 @@ class ExponentialLR(Factor):
 
 @dataclass(frozen=True)
 class PolynomialLR(Factor):
-    """(1 - min(t, total_iters) / total_iters)^power."""
+    """(1 - min(t, total_iters) / total_iters)^power; 1 if they are none."""
 
     total_iters: int = 5
     power: float = 1.0
 
     def factor_at(self, t: int) -> float:
-        progress = min(t, self.total_iters) / self.total_iters
+        progress = min(t, self.total_iters) / self.total_iters if self.total_iters > 0 else 0.0
         return float((1 - progress) ** self.power)
 
     def ratio(self, t: int) -> float:

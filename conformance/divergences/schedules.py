@@ -88,6 +88,14 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "t <= self.total_iters",
     ),
     _of(
+        "ConstantLR.factor_at",
+        "constant-of-no-steps",
+        "with ConstantLR's whole rate where total_iters is 0",
+        "torch leaves the factor at step total_iters, and never meets a step 0 again.",
+        " or self.total_iters <= 0",
+        "",
+    ),
+    _of(
         "LinearLR.factor_at",
         "linear-one-step-shorter",
         "with LinearLR arriving one step early",
@@ -104,6 +112,14 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "t",
     ),
     _of(
+        "LinearLR.factor_at",
+        "linear-of-no-steps",
+        "with LinearLR dividing by a total_iters of 0",
+        "torch's formula from step to step stops behind total_iters, before it divides: start_factor stays.",
+        " if self.total_iters > 0 else 0.0",
+        "",
+    ),
+    _of(
         "ExponentialLR.factor_at",
         "exponential-one-ahead",
         "with ExponentialLR one step ahead",
@@ -118,6 +134,14 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "gamma is the factor, not the rate of decay.",
         "self.gamma**t",
         "math.exp(-self.gamma * t)",
+    ),
+    _of(
+        "PolynomialLR.factor_at",
+        "polynomial-of-no-steps",
+        "with PolynomialLR dividing by a total_iters of 0",
+        "torch's formula from step to step stops behind total_iters, before it divides: the rate stays whole.",
+        " if self.total_iters > 0 else 0.0",
+        "",
     ),
     _of(
         "PolynomialLR.factor_at",

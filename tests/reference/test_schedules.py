@@ -17,10 +17,15 @@ SCHEDULES: dict[str, list[dict[str, Any]]] = {
     "MultiplicativeLR": [{"lr_lambda": lambda t: 1 - 0.05 * (t % 3)}],
     "StepLR": [{"step_size": 4}, {"step_size": 1, "gamma": 0.7}],
     "MultiStepLR": [{"milestones": [3, 11, 3]}, {"milestones": [], "gamma": 0.5}],
-    "ConstantLR": [{}, {"factor": 0.7, "total_iters": 9}, {"factor": 1.0}],
-    "LinearLR": [{}, {"start_factor": 0.9, "end_factor": 0.2, "total_iters": 12}, {"end_factor": 0.0}],
+    "ConstantLR": [{}, {"factor": 0.7, "total_iters": 9}, {"factor": 1.0}, {"total_iters": 0}],
+    "LinearLR": [
+        {},
+        {"start_factor": 0.9, "end_factor": 0.2, "total_iters": 12},
+        {"end_factor": 0.0},
+        {"total_iters": 0},
+    ],
     "ExponentialLR": [{"gamma": 0.8}, {"gamma": 1.1}],
-    "PolynomialLR": [{}, {"total_iters": 13, "power": 0.5}],
+    "PolynomialLR": [{}, {"total_iters": 13, "power": 0.5}, {"total_iters": 0}],
     "CosineAnnealingLR": [{"T_max": 20}, {"T_max": 7, "eta_min": 0.1}],
     "CosineAnnealingWarmRestarts": [{"T_0": 5}, {"T_0": 1, "T_mult": 2, "eta_min": 0.1}, {"T_0": 3, "T_mult": 3}],
     "SWALR": [
@@ -108,7 +113,8 @@ def test_schedules_at_once() -> None:
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        *(pair for pair in PAIRS if pair[0] != "OneCycleLR"),
+        # torch divides by total_iters there
+        *((name, given) for name, given in PAIRS if name != "OneCycleLR" and given.get("total_iters") != 0),
         ("CosineAnnealingLR", {"T_max": 2, "eta_min": 0.05}),
         ("CosineAnnealingLR", {"T_max": 3}),
         ("StepLR", {"step_size": 2, "gamma": 0.0}),
