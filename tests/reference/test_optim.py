@@ -492,6 +492,15 @@ def test_wrong_parameters(value: Any, mentions: str) -> None:
     )
 
 
+def test_complex_parameters() -> None:
+    param = np.ones(2, np.complex128)
+    assert_refused(lambda: optim.SGD().step({"w": param}, {"w": param}, {"w": {}}), RuntimeError, "complex128")
+    # torch's SparseAdam refuses them by itself, as it is made
+    assert_same_refusal(
+        lambda: torch.optim.SparseAdam([tensor(param)]), lambda: optim.SparseAdam().init({"w": param}), "complex"
+    )
+
+
 def test_names_that_do_not_belong_together() -> None:
     """torch has no names here: a key that is not there is Python's KeyError."""
     params = {"w": np.zeros(2)}

@@ -6,10 +6,12 @@ import ast
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import reference
+from reference import optim
 
 MODULES = sorted(Path(reference.__file__).parent.glob("**/*.py"))
 
@@ -37,3 +39,8 @@ def test_all_modules_are_looked_at() -> None:
     names = {path.stem for path in MODULES}
     assert names >= {"rnn", "lstm", "gru", "recurrent", "linear", "activations", "losses"}
     assert names >= {"initializers", "adam", "sgd", "notebook", "checks"}
+
+
+def test_the_package_of_optimizers_offers_what_it_imports() -> None:
+    imported = {name for name, value in vars(optim).items() if not isinstance(value, ModuleType) and name[0] != "_"}
+    assert set(optim.__all__) == imported - {"annotations"}
