@@ -367,16 +367,15 @@ def test_one_target_of_a_single_sample_may_have_an_axis(name: str, reduction: st
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("ignore_index", [-100, 0])
 def test_a_target_in_the_shape_of_one_class_is_an_index_to_nll_loss(reduction: str, ignore_index: int) -> None:
-    options = {"reduction": reduction, "ignore_index": ignore_index}
-    assert_both_close("nll_loss", np.array([-0.5]), np.array([0]), **options)
+    assert_both_close("nll_loss", np.array([-0.5]), np.array([0]), reduction=reduction, ignore_index=ignore_index)
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (0, 0), (2, 2, 2)])
 def test_targets_in_the_shape_of_the_scores_are_no_probabilities_to_nll_loss(shape: tuple[int, ...]) -> None:
     for target in (zeros(*shape), zeros(*shape, dtype=np.int64)):
         assert_same_refusal(
-            lambda target=target: torch.nn.functional.nll_loss(tensor(zeros(*shape)), tensor(target)),
-            lambda target=target: losses.nll_loss(zeros(*shape), target),
+            partial(torch.nn.functional.nll_loss, tensor(zeros(*shape)), tensor(target)),
+            partial(losses.nll_loss, zeros(*shape), target),
             f"target must have shape {shape[:1] + shape[2:]} (class indices), got",
         )
 
@@ -419,8 +418,9 @@ def test_of_several_mistakes_the_reduction_is_named(
 def test_mse_loss_looks_at_shapes_then_the_reduction_then_dtypes(
     input: Array, target: Array, weight: Array | None, mentions: str
 ) -> None:
+    given: dict[str, Any] = {"reduction": "avg", "weight": tensor(weight)}
     assert_same_refusal(
-        lambda: torch.nn.functional.mse_loss(tensor(input), tensor(target), reduction="avg", weight=tensor(weight)),
+        lambda: torch.nn.functional.mse_loss(tensor(input), tensor(target), **given),
         lambda: losses.mse_loss(input, target, "avg", weight),
         mentions,
     )
@@ -429,8 +429,9 @@ def test_mse_loss_looks_at_shapes_then_the_reduction_then_dtypes(
 @pytest.mark.parametrize("reduction", ["none", "sum"])
 def test_indices_of_one_byte_with_weights(reduction: str) -> None:
     weight, target = draws(7, CLASSES) ** 2, class_indices((5, CLASSES), np.uint8)
-    options = {"weight": weight, "reduction": reduction, "label_smoothing": 0.3}
-    assert_both_close("cross_entropy", draws(6, 5, CLASSES), target, **options)
+    assert_both_close(
+        "cross_entropy", draws(6, 5, CLASSES), target, weight=weight, reduction=reduction, label_smoothing=0.3
+    )
 
 
 @pytest.mark.parametrize(
