@@ -34,6 +34,10 @@ class Schedule:
         """The rate at step t where the rate of the step before, or of another schedule in this step, is ``found``."""
         return self.rate(lr, t)
 
+    def begun(self, lr: float, t: int) -> float:
+        """The rate t steps after a SequentialLR has come to this schedule at a later milestone."""
+        return self.rate(lr, t)
+
 
 @dataclass(frozen=True)
 class LambdaLR(Schedule):
@@ -120,7 +124,8 @@ class MultiStepLR(Factor):
 class ConstantLR(Factor):
     """``factor`` for the first total_iters steps, then 1; forever if they are none, as torch never comes to the end.
 
-    torch divides by the factor: 0 fails at that step.
+    torch divides by the factor: 0 fails at that step, here and there. Where a SequentialLR begins a schedule at a later
+    milestone it takes the documented formula instead, by which no steps leave the whole rate.
     """
 
     factor: float = 1.0 / 3
@@ -131,17 +136,27 @@ class ConstantLR(Factor):
             raise ValueError(f"Constant multiplicative factor expected to be between 0 and 1, got {self.factor}")
 
     def factor_at(self, t: int) -> float:
-        return self.factor if t < self.total_iters or self.total_iters <= 0 else 1.0
+        if t < self.total_iters or self.total_iters <= 0:
+            return self.factor
+        if self.factor == 0:
+            raise ZeroDivisionError(f"factor {self.factor} cannot be divided by at step {self.total_iters}")
+        return 1.0
 
     def ratio(self, t: int) -> float:
         if t == 0:
             return self.factor
-        return 1 / self.factor if t == self.total_iters else 1.0
+        return self.factor_at(t) / self.factor if t == self.total_iters else 1.0
+
+    def begun(self, lr: float, t: int) -> float:
+        return self.rate(lr, t) if self.total_iters > 0 else lr
 
 
 @dataclass(frozen=True)
 class LinearLR(Factor):
-    """start_factor + (end_factor - start_factor) min(t, total_iters) / total_iters; start_factor if they are none."""
+    """start_factor + (end_factor - start_factor) min(t, total_iters) / total_iters; start_factor if they are none.
+
+    Only where a SequentialLR begins the schedule at a later milestone does torch divide by total_iters, and fails at 0.
+    """
 
     start_factor: float = 1.0 / 3
     end_factor: float = 1.0
@@ -162,6 +177,10 @@ class LinearLR(Factor):
             return self.start_factor
         return self.factor_at(t) / self.factor_at(t - 1) if t <= self.total_iters else 1.0
 
+    def begun(self, lr: float, t: int) -> float:
+        progress = min(t, self.total_iters) / self.total_iters
+        return lr * (self.start_factor + (self.end_factor - self.start_factor) * progress)
+
 
 @dataclass(frozen=True)
 class ExponentialLR(Factor):
@@ -178,7 +197,11 @@ class ExponentialLR(Factor):
 
 @dataclass(frozen=True)
 class PolynomialLR(Factor):
-    """(1 - min(t, total_iters) / total_iters)^power; 1 if they are none."""
+    """(1 - min(t, total_iters) / total_iters)^power; 1 if they are none.
+
+    Within compositions torch divides by total_iters, and fails at 0: where a SequentialLR begins the schedule at a
+    later milestone, and for the step too many of a chain that begins a SequentialLR.
+    """
 
     total_iters: int = 5
     power: float = 1.0
@@ -188,7 +211,12 @@ class PolynomialLR(Factor):
         return float((1 - progress) ** self.power)
 
     def ratio(self, t: int) -> float:
-        return self.factor_at(t) / self.factor_at(t - 1) if t <= self.total_iters else 1.0
+        if t > self.total_iters:
+            return 1.0
+        return float(((1 - t / self.total_iters) / (1 - (t - 1) / self.total_iters)) ** self.power)
+
+    def begun(self, lr: float, t: int) -> float:
+        return float(lr * (1 - min(t, self.total_iters) / self.total_iters) ** self.power)
 
 
 @dataclass(frozen=True)
@@ -471,7 +499,7 @@ class SequentialLR(Composition):
                 own = self.rate(lr, begin - 1)
                 if isinstance(schedule, MultiplicativeLR):
                     own = own * schedule.lr_lambda(0)
-            return schedule.rate(own, t - begin)
+            return schedule.begun(own, t - begin)
         if isinstance(schedule, Factor | SWALR):
             return schedule.rate(start, t)
         rate = self.first(lr, lr)
@@ -491,7 +519,7 @@ class SequentialLR(Composition):
             return schedule.next(found, own, t - begin)
         if isinstance(schedule, Composition):
             raise NotImplementedError(f"schedulers that begin at milestone {begin} cannot be {type(schedule).__name__}")
-        return schedule.rate(own, 0)
+        return schedule.begun(own, 0)
 
     def _at(self, t: int) -> tuple[int, int]:
         """Which schedule it is that makes the rate at step t, and the step it began at."""

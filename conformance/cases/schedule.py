@@ -105,6 +105,8 @@ CONFIGURATIONS: list[tuple[str, dict[str, Any], str]] = [
                             "milestones": [5, 14]}, "annealed from the rate that it finds"),
     ("ChainedScheduler", {"schedule": "ChainedScheduler", "schedulers": [constant(0.5, 4), exponential(), step_lr()]},
      "all factors at once"),
+    ("SequentialLR-total_iters", in_sequence([exponential(), constant(0.25, 0)], [4]),
+     "no steps of a factor: begun at a milestone, where torch has another formula, it leaves the rate"),
     ("SequentialLR-CyclicLR", in_sequence([exponential(), CYCLIC, cosine(12, 0.01)], [4, 13]),
      "triangles from their own milestone on; the others start from the optimizer's rate"),
     ("SequentialLR-CyclicLR-first", in_sequence([CYCLIC, exponential(), cosine(12, 0.01)], [6, 12]),

@@ -96,6 +96,14 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "",
     ),
     _of(
+        "ConstantLR.begun",
+        "constant-of-no-steps-later",
+        "with ConstantLR's factor kept where total_iters is 0 and a SequentialLR begins it at a later milestone",
+        "As on its own. torch takes its closed formula there, which has the whole rate from step total_iters on.",
+        "self.rate(lr, t) if self.total_iters > 0 else lr",
+        "self.rate(lr, t)",
+    ),
+    _of(
         "LinearLR.factor_at",
         "linear-one-step-shorter",
         "with LinearLR arriving one step early",
@@ -281,8 +289,8 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "sequential-not-restarted",
         "with SequentialLR's schedules counting from the beginning",
         "Each counts its steps from its own milestone.",
-        "rate(own, t - begin)",
-        "rate(own, t)",
+        "begun(own, t - begin)",
+        "begun(own, t)",
     ),
     _of(
         "SequentialLR._at",

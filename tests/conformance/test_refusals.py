@@ -143,7 +143,8 @@ MEANS = {
 """what the second word of a description stands for in a message, where it is not itself there"""
 
 LEFT_TO_PYTHON = re.compile(
-    r"(StepLR-step_size-0|CosineAnnealingLR-T_max-0)$"  # a division by zero, in torch too
+    # a division by zero, in torch too
+    r"(StepLR-step_size-0|CosineAnnealingLR-T_max-0|SequentialLR-schedulers-.*-total_iters-0)$"
 )
 NAMES_WHAT_IS_WRONG = re.compile(
     r".*-unknown-argument|.*-nonlinearity$|.*-parameter-(missing|unknown)|.*-grad-sparse|SparseAdam-grad-.*"

@@ -113,8 +113,8 @@ def test_schedules_at_once() -> None:
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        # torch divides by total_iters there
-        *((name, given) for name, given in PAIRS if name != "OneCycleLR" and given.get("total_iters") != 0),
+        # torch divides by PolynomialLR's total_iters there
+        *(pair for pair in PAIRS if pair[0] != "OneCycleLR" and pair != ("PolynomialLR", {"total_iters": 0})),
         ("CosineAnnealingLR", {"T_max": 2, "eta_min": 0.05}),
         ("CosineAnnealingLR", {"T_max": 3}),
         ("StepLR", {"step_size": 2, "gamma": 0.0}),
@@ -143,6 +143,28 @@ def test_a_schedule_behind_another_and_in_a_chain_that_begins_a_sequence(name: s
         rates, _ = torch_rates(sgd, make(sgd))
         ours = [schedule.rate(LR, t) for t in range(STEPS + 1)]
         np.testing.assert_allclose(ours, rates, rtol=1e-8, atol=1e-11, err_msg=str(schedule))
+
+
+@pytest.mark.parametrize("name", ["ConstantLR", "LinearLR", "PolynomialLR"])
+@pytest.mark.parametrize("total_iters", [-1, 0, 3])
+@pytest.mark.parametrize("milestone", [0, 2])
+@pytest.mark.parametrize("chained", [False, True])
+def test_schedules_of_few_steps_begin_at_a_milestone(
+    name: str, total_iters: int, milestone: int, chained: bool
+) -> None:
+    (before, their_before), (own, theirs) = both("StepLR", {"step_size": 3}), both(name, {"total_iters": total_iters})
+    schedule: Any = schedules.SequentialLR([before, own], [milestone])
+    if chained:
+        schedule = schedules.ChainedScheduler([schedule])
+    sgd = optimizer()
+    scheduler = torchs("SequentialLR")(sgd, [their_before(sgd), theirs(sgd)], [milestone])
+    for t in range(7):
+        np.testing.assert_allclose(schedule.rate(LR, t), sgd.param_groups[0]["lr"], rtol=1e-12, atol=1e-15)
+        sgd.step()
+        if name != "ConstantLR" and total_iters == 0 and t + 1 == milestone:
+            assert_same_refusal(scheduler.step, lambda: schedule.rate(LR, milestone), "zero")
+            return
+        scheduler.step()
 
 
 Spec = tuple[str, dict[str, Any], list[Any]]
