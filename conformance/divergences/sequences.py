@@ -196,7 +196,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         (
             Patch(
                 "packing",
-                'unsorted_indices = np.argsort(sorted_indices, kind="stable")',
+                "unsorted_indices = np.argsort(sorted_indices)",
                 "unsorted_indices = sorted_indices.copy()",
                 "pack_padded_sequence",
             ),
