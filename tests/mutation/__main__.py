@@ -4,9 +4,8 @@ A mutant is killed by a case at the standard level, in float64, if it diverges f
 where the reference does not; or, as cases do not see refusals, ``out=`` and the like, by a test of tests/reference.
 Tried are the cases and tests that go through the function that changes, and tests that call no function at all: first
 what has killed a mutant of the same function before, then the quickest, up to the first that kills, and of tests for
-no more than some seconds. Each
-mutant runs in a process of its own, so that none meets what another has left behind; one that takes many times the
-usual processor time is killed, too.
+no more than some seconds. Each mutant runs in a process of its own, so that none meets what another has left behind;
+one that takes many times the usual processor time is killed, too.
 
 What survives is listed in results.json, each mutant with the argument why it is equivalent. Arguments are written
 there by hand, and kept from run to run as long as neither the lines nor their change differ. A module whose source
