@@ -469,6 +469,8 @@ def _initializers() -> Iterator[Case]:
         ("xavier_normal_", "1-d", {"shape": [5]}, "one axis: a bias has no fan"),
         ("kaiming_uniform_", "1-d", {"shape": [5]}, "one axis: a bias has no fan"),
         ("kaiming_normal_", "1-d", {"shape": [5]}, "one axis: a bias has no fan"),
+        ("kaiming_uniform_", "no-inputs", {"shape": [3, 0]}, "nothing to draw, and no fan to divide by: torch accepts"),
+        ("kaiming_normal_", "no-inputs", {"shape": [3, 0]}, "nothing to draw, and no fan to divide by: torch accepts"),
         ("kaiming_uniform_", "mode-unknown", {"shape": [4, 3], "mode": "fan_avg"}, "Keras' mode, not torch's"),
         ("kaiming_normal_", "mode-upper-case", {"shape": [4, 3], "mode": "FAN_OUT"}, "torch ignores the case"),
         ("kaiming_normal_", "nonlinearity-unknown", {"shape": [4, 3], "nonlinearity": "gelu"}, "no entry of the table"),
@@ -489,6 +491,7 @@ def _initializers() -> Iterator[Case]:
             "a negative gain makes a negative deviation",
         ),
         ("xavier_uniform_", "gain-negative", {"shape": [4, 3], "gain": -1.0}, "a negative gain swaps the bounds"),
+        ("xavier_uniform_", "gain-0", {"shape": [4, 3], "gain": 0.0}, "an interval of one point is accepted"),
     ]
     for name, description, arguments, note in rows:
         yield from _case(f"nn.init.{name}", description, arguments, lambda rng: {}, note)
