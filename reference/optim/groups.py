@@ -23,6 +23,9 @@ class ParamGroups:
 
     torch's groups share an algorithm; these need not. torch gives the sums of Adagrad the constructor's
     ``initial_accumulator_value`` whatever a group says; here it is the group's own.
+
+    Raises:
+        ValueError: no group; a parameter in two; LBFGS, which takes all parameters as one vector.
     """
 
     groups: Sequence[tuple[Optimizer, Collection[str]]]
@@ -30,6 +33,8 @@ class ParamGroups:
     def __post_init__(self) -> None:
         if not self.groups:
             raise ValueError("optimizer got an empty parameter list")
+        if any(isinstance(optimizer, LBFGS) for optimizer, _ in self.groups):
+            raise ValueError("LBFGS doesn't support per-parameter options (parameter groups)")
         names = [name for _, group in self.groups for name in group]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:

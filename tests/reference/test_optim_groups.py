@@ -100,6 +100,11 @@ def test_groups_that_do_not_fit() -> None:
         "more than one",
     )
     assert_same_refusal(lambda: torch.optim.Adam([]), lambda: optim.ParamGroups([]), "empty")
+    assert_same_refusal(
+        lambda: torch.optim.LBFGS([{"params": [one]}, {"params": [two]}]),
+        lambda: optim.ParamGroups([(adam, ["one"]), (optim.LBFGS(), ["two"])]),  # type: ignore[list-item]
+        "LBFGS",
+    )
     groups = optim.ParamGroups([(adam, ["w"]), (adam, ["v"])])
     params = {"w": np.zeros(2), "v": np.zeros(2)}
     for unfit, name in (({"w": np.zeros(2)}, "v"), (params | {"u": np.zeros(2)}, "u")):
