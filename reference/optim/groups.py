@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from reference.checks import Array, Params
+from reference.optim.adam import Adam
 from reference.optim.base import Optimizer, ParamState, SparseGradient, State
 from reference.optim.lbfgs import LBFGS
 
@@ -134,7 +135,9 @@ def load_state_dict(
     ASGD's eta and mu too, which were float32 until then.
 
     Raises:
-        ValueError: other groups, or another number of parameters in one, than the optimizer has.
+        ValueError: other groups, or another number of parameters in one, than the optimizer has; AdamW's state for
+            Adam, which torch then runs as AdamW.
+        KeyError: an option that was not saved, another algorithm's state; torch raises it in the next step.
     """
     groups = optimizer.groups if isinstance(optimizer, ParamGroups) else [(optimizer, list(params))]
     if len(groups) != len(saved["param_groups"]):
@@ -146,8 +149,7 @@ def load_state_dict(
             raise ValueError(
                 "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
             )
-        options = {name: group[name] for name in asdict(member)}
-        members.append((type(member)(**options), group_names))
+        members.append((type(member)(**_options(member, group)), group_names))
         for name, index in zip(group_names, group["params"], strict=True):
             entries, dtype = saved["state"].get(index, {}), params[name].dtype
             state[name] = {key: _loaded(key, value, dtype) for key, value in entries.items() if key != "al"}
@@ -155,6 +157,17 @@ def load_state_dict(
         return members[0][0], state[next(iter(params))] or optimizer.init(params)
     loaded = ParamGroups(members) if isinstance(optimizer, ParamGroups) else members[0][0]
     return loaded, {name: state[name] for name in params}
+
+
+def _options(member: Optimizer | LBFGS, group: Mapping[str, Any]) -> dict[str, Any]:
+    """A saved group's values for the optimizer's options."""
+    names = asdict(member).keys()
+    missing = [name for name in names if name not in group]
+    if missing:
+        raise KeyError(f"these are no options of {type(member).__name__}: {', '.join(missing)} missing")
+    if type(member) is Adam and group.get("decoupled_weight_decay"):
+        raise ValueError("this is AdamW's state: its weight decay is decoupled, which Adam's is not")
+    return {name: group[name] for name in names}
 
 
 def _loaded(key: str, value: Any, dtype: np.dtype[Any]) -> Any:
