@@ -149,7 +149,9 @@ def load_state_dict(
             raise ValueError(
                 "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
             )
-        members.append((type(member)(**_options(member, group)), group_names))
+        _check_options(member, group)
+        options = {name: group[name] for name in asdict(member)}
+        members.append((type(member)(**options), group_names))
         for name, index in zip(group_names, group["params"], strict=True):
             entries, dtype = saved["state"].get(index, {}), params[name].dtype
             state[name] = {key: _loaded(key, value, dtype) for key, value in entries.items() if key != "al"}
@@ -159,15 +161,12 @@ def load_state_dict(
     return loaded, {name: state[name] for name in params}
 
 
-def _options(member: Optimizer | LBFGS, group: Mapping[str, Any]) -> dict[str, Any]:
-    """A saved group's values for the optimizer's options."""
-    names = asdict(member).keys()
-    missing = [name for name in names if name not in group]
+def _check_options(member: Optimizer | LBFGS, group: Mapping[str, Any]) -> None:
+    missing = [name for name in asdict(member) if name not in group]
     if missing:
         raise KeyError(f"these are no options of {type(member).__name__}: {', '.join(missing)} missing")
     if type(member) is Adam and group.get("decoupled_weight_decay"):
         raise ValueError("this is AdamW's state: its weight decay is decoupled, which Adam's is not")
-    return {name: group[name] for name in names}
 
 
 def _loaded(key: str, value: Any, dtype: np.dtype[Any]) -> Any:
