@@ -18,7 +18,8 @@ from conformance.case import DTYPES, FAMILIES, Case, Level
 from conformance.cases.torch_suites import SUITES, TorchSuiteMissingError
 from conformance.divergences import by_id, catalogue
 from conformance.divergences.notebook import SIMPLE_RNN, SIMPLE_RNN_2
-from conformance.implementation import REFERENCE, ImplementationError, load
+from conformance.implementation import REFERENCE, ImplementationError
+from conformance.isolated import opened
 from reports import kill_matrix, markdown, summary, teaching, terminal
 from reports.tables import github
 
@@ -93,11 +94,11 @@ def run_command(
     """
     started = time.perf_counter()
     selected = _select(level=level, **filters)
-    loaded = load(implementation)
+    loaded = opened(implementation)
     _make_folder(out)
     header = log.header(log.command_line(), loaded, selected)
 
-    with _progress(run.judge_all(selected, implementation), len(selected)) as progress:
+    with _progress(run.judge_all(selected, loaded), len(selected)) as progress:
         judged = list(progress)
     diagnoses = run.diagnose_all(selected, judged, loaded.precision)
     checks = log.with_diagnoses([check for result in judged for check in result.checks], diagnoses)
@@ -158,11 +159,11 @@ def sweep_command(implementation: str, count: int, seed: int, dtypes: Sequence[s
     a case again.
     """
     started = time.perf_counter()
-    loaded = load(implementation)
+    loaded = opened(implementation)
     _make_folder(out)
     tally, torch_seconds = summary.Tally(), 0.0
     for dtype in dtypes or DTYPES:
-        with _progress(run.sweep_all(range(count), seed, dtype, implementation), count) as progress:
+        with _progress(run.sweep_all(range(count), seed, dtype, loaded), count) as progress:
             for judged in progress:
                 tally.add(judged.checks)
                 torch_seconds += judged.torch_seconds
@@ -306,7 +307,7 @@ def main() -> NoReturn:
     except (_Refused, ImplementationError, TorchSuiteMissingError, log.LogError) as error:
         _refuse(str(error))
     except BrokenProcessPool:
-        _refuse("a worker process died: the implementation ended it, or memory ran out; nothing was written")
+        _refuse("a worker process died, perhaps because memory ran out; nothing was written")
     sys.exit(code)
 
 

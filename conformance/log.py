@@ -24,7 +24,7 @@ from conformance.compare import Check, Verdict
 from conformance.diagnose import Diagnosis
 from conformance.divergences import by_id
 from conformance.divergences.patching import diff
-from conformance.implementation import Implementation
+from conformance.isolated import Subject
 
 SCHEMA = 1
 PINNED_TORCH = "2.13.0"
@@ -46,7 +46,7 @@ class Log:
     footer: Mapping[str, Any]
 
 
-def header(command: Sequence[str], implementation: Implementation, cases: Iterable[Case]) -> dict[str, Any]:
+def header(command: Sequence[str], implementation: Subject, cases: Iterable[Case]) -> dict[str, Any]:
     """What a run was: versions, processor, command, and the configuration of every case."""
     torch_version = version("torch")
     return {

@@ -30,8 +30,8 @@ Command = Callable[..., Result]
 
 
 @pytest.fixture
-def conformance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """The command as the console script runs it, in an empty folder."""
+def conformance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """The command as the console script runs it, in an empty folder; what a user's file prints is captured too."""
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
 
@@ -40,7 +40,7 @@ def conformance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         with pytest.raises(SystemExit) as exit:
             cli.main()
         assert isinstance(exit.value.code, int | None)
-        captured = capsys.readouterr()
+        captured = capfd.readouterr()
         return Result(exit.value.code or 0, captured.out, captured.err)
 
     return command
@@ -310,6 +310,12 @@ def test_bad_usage_is_one_line_and_touches_nothing(
         ("def rnn(case)\n", r"mine\.py cannot be imported: SyntaxError: .*line 1"),
         ("1 / 0\n", r"mine\.py cannot be imported: ZeroDivisionError: division by zero \(mine\.py, line 1\)"),
         ("import sys\nsys.exit(0)\n", r"mine\.py cannot be imported: SystemExit: 0"),
+        ("raise GeneratorExit\n", r"mine\.py cannot be imported: GeneratorExit: +\(mine\.py, line 1\)"),
+        ("import os\nos._exit(0)\n", r"mine\.py ended its process while it was imported \(exit code 0\)"),
+        (
+            "import os\ndef rnn(case): os._exit(0)\n",
+            r"mine\.py ended its process in core/rnn/small/float64 \(exit code 0\); nothing was written",
+        ),
         ("def my_function(case):\n    return {}\n", r"mine\.py defines no function named after a family: rnn, "),
         ("precision = 'half'\ndef rnn(case): return {}\n", r"precision must be one of float64, float32, got 'half'"),
     ],
