@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from conformance import cases, cli, log
+from conformance import cases, cli, kill, log, run
 from tests.conformance.files import REFERENCE, RIGHT, WRONG, write
 from tests.reports.logs import made_log
 
@@ -334,10 +334,46 @@ def test_out_that_is_a_file_is_refused_and_stays(conformance: Command) -> None:
     assert Path("file").read_text() == "mine"
 
 
-def test_a_results_file_that_cannot_be_replaced_is_refused(conformance: Command) -> None:
-    Path("conformance-results/results.jsonl").mkdir(parents=True)
-    _refused(conformance("run", *SMALL), "cannot write to conformance-results: Is a directory")
-    assert os.listdir("conformance-results") == ["results.jsonl"]
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (("run", *SMALL), "results.jsonl"),
+        (("run", *SMALL), "REPORT.md"),
+        (("sweep", "--cases", "1"), "sweep.jsonl"),
+        (("kill-matrix", *SMALL), "KILL-MATRIX.md"),
+    ],
+)
+def test_a_file_that_cannot_be_replaced_is_refused_before_anything_runs(
+    conformance: Command,
+    earlier: dict[Path, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+    name: str,
+) -> None:
+    def runs(*_: object) -> None:
+        raise AssertionError("it runs")
+
+    for module, function in ((run, "judge_all"), (run, "sweep_all"), (kill, "kills")):
+        monkeypatch.setattr(module, function, runs)
+    path = Path("conformance-results") / name
+    path.unlink(missing_ok=True)
+    path.mkdir()
+    _refused(conformance(*command), f"cannot write conformance-results/{name}: Is a directory")
+    others = [path for path in earlier if path.name != name]
+    assert {path: path.read_bytes() for path in others} == {path: earlier[path] for path in others}
+    assert set(os.listdir("conformance-results")) == {path.name for path in others} | {name}
+
+
+def test_results_in_the_way_of_which_something_comes_meanwhile_stay_a_pair(
+    conformance: Command, earlier: dict[Path, bytes], tmp_path: Path
+) -> None:
+    """The report's place is taken during the run: the log of the earlier run stays too."""
+    report = Path("conformance-results/REPORT.md").resolve()
+    taken = f"import os; os.unlink({str(report)!r}); os.mkdir({str(report)!r})"
+    _refused(conformance("run", write(tmp_path / "mine.py", REFERENCE.format(then=taken)), *SMALL), "Is a directory")
+    log_of_earlier = Path("conformance-results/results.jsonl")
+    assert log_of_earlier.read_bytes() == earlier[log_of_earlier]
+    assert sorted(os.listdir("conformance-results")) == ["REPORT.md", "results.jsonl"]
 
 
 def test_an_interrupted_run_leaves_earlier_results_alone(

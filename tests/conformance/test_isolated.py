@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,7 +116,8 @@ def test_what_a_file_sets_changes_no_verdict(isolate: Open, tmp_path: Path, sett
     case, cwd = case_of(NADAM), os.getcwd()
     right = run.expectation(case)[0]
     wrong = next(name for name in right if ".param." in name)
-    np.savez(tmp_path / "given.npz", **right | {wrong: right[wrong] * (1 + 1e-9)})
+    given: dict[str, Any] = right | {wrong: right[wrong] * (1 + 1e-9)}
+    np.savez(tmp_path / "given.npz", **given)
     before, inside = (setting, "pass") if when == "imported" else ("", setting)
     mine = isolate(
         f"import numpy\n"
