@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_args
@@ -18,7 +18,8 @@ from conformance.case import DTYPES, FAMILIES, Case, Level
 from conformance.cases.torch_suites import SUITES, TorchSuiteMissingError
 from conformance.divergences import by_id, catalogue
 from conformance.divergences.notebook import SIMPLE_RNN, SIMPLE_RNN_2
-from conformance.implementation import REFERENCE, ImplementationError, load
+from conformance.implementation import REFERENCE, ImplementationError
+from conformance.isolated import opened
 from reports import kill_matrix, markdown, summary, teaching, terminal
 from reports.tables import github
 
@@ -93,23 +94,18 @@ def run_command(
     """
     started = time.perf_counter()
     selected = _select(level=level, **filters)
-    loaded = load(implementation)
-    _make_folder(out)
+    loaded = opened(implementation)
+    _make_folder(out, RESULTS, REPORT)
     header = log.header(log.command_line(), loaded, selected)
 
-    with _progress(run.judge_all(selected, implementation), len(selected)) as progress:
+    with _progress(run.judge_all(selected, loaded), len(selected)) as progress:
         judged = list(progress)
     diagnoses = run.diagnose_all(selected, judged, loaded.precision)
     checks = log.with_diagnoses([check for result in judged for check in result.checks], diagnoses)
     torch_seconds = sum(result.torch_seconds for result in judged)
     footer = log.footer(checks, diagnoses, seconds=time.perf_counter() - started, torch_seconds=torch_seconds)
     complete = log.Log(header, checks, footer)
-    report = markdown.render(complete)
-    try:
-        log.write(out / RESULTS, complete)
-    except OSError as error:
-        raise _Refused(f"cannot write to {out}: {error.strerror}") from None
-    _write(out / REPORT, report)
+    _write({out / REPORT: markdown.render(complete), out / RESULTS: log.text(complete)})
 
     missing = sorted({check.family for check in checks if check.verdict == "skipped"} & set(required))
     absent = sorted(set(required) - {check.family for check in checks})
@@ -140,7 +136,7 @@ def report_command(results: Path, out: Path | None) -> None:
     if out is None:
         click.echo(text, nl=False)
         return
-    _write(out, text)
+    _write({out: text})
 
 
 @cli.command("sweep")
@@ -158,21 +154,18 @@ def sweep_command(implementation: str, count: int, seed: int, dtypes: Sequence[s
     a case again.
     """
     started = time.perf_counter()
-    loaded = load(implementation)
-    _make_folder(out)
+    loaded = opened(implementation)
+    _make_folder(out, SWEEP)
     tally, torch_seconds = summary.Tally(), 0.0
     for dtype in dtypes or DTYPES:
-        with _progress(run.sweep_all(range(count), seed, dtype, implementation), count) as progress:
+        with _progress(run.sweep_all(range(count), seed, dtype, loaded), count) as progress:
             for judged in progress:
                 tally.add(judged.checks)
                 torch_seconds += judged.torch_seconds
     footer = log.footer(tally.kept(), seconds=time.perf_counter() - started, torch_seconds=torch_seconds)
     footer["swept"] = tally.rows()
     complete = log.Log(log.header(log.command_line(), loaded, []), tally.kept(), footer)
-    try:
-        log.write(out / SWEEP, complete)
-    except OSError as error:
-        raise _Refused(f"cannot write to {out}: {error.strerror}") from None
+    _write({out / SWEEP: log.text(complete)})
     click.echo(tabulate(tally.rows(), ["family", "dtype", *summary.COUNTS, "error / tolerance", "worst case"]))
     click.echo(f"\n{out / SWEEP}")
     if tally.failures():
@@ -189,12 +182,12 @@ def kill_matrix_command(out: Path, onnx: bool, level: Level, **filters: Sequence
     Exit code 1 if one is caught by no case.
     """
     selected = [case for case in _select(level=level, **filters) if filters["dtypes"] or str(case.dtype) == "float64"]
-    _make_folder(out)
+    _make_folder(out, KILL_MATRIX)
     with _progress(kill.kills(selected), len(selected)) as progress:
         kills = [found for of_case in progress for found in of_case]
     comparison = _onnx_comparison(kills) if onnx else ""
     divergences = catalogue()
-    _write(out / KILL_MATRIX, kill_matrix.render(selected, divergences, kills, comparison))
+    _write({out / KILL_MATRIX: kill_matrix.render(selected, divergences, kills, comparison)})
     click.echo(kill_matrix.headline(selected, divergences, kills))
     if comparison:
         click.echo(comparison)
@@ -243,7 +236,7 @@ def catalogue_command(out: Path | None) -> None:
     if out is None:
         click.echo(text, nl=False)
     else:
-        _write(out, text)
+        _write({out: text})
 
 
 def _onnx_comparison(kills: Sequence[kill.Kill]) -> str:
@@ -272,18 +265,24 @@ def _progress(results: Iterable[Result], length: int) -> Any:
     return click.progressbar(results, length=length, label="cases", file=sys.stderr, hidden=not sys.stderr.isatty())
 
 
-def _make_folder(out: Path) -> None:
+def _make_folder(out: Path, *files: str) -> None:
+    """Make the folder for results, and find out before the work whether it takes them."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _Refused(f"cannot write to {out}: {error.strerror}, expected a folder") from None
+    for name in files:
+        try:
+            log.check_writable(out / name)
+        except OSError as error:
+            raise _Refused(f"cannot write {out / name}: {error.strerror}") from None
 
 
-def _write(path: Path, text: str) -> None:
+def _write(texts: Mapping[Path, str]) -> None:
     try:
-        log.write_text(path, text)
+        log.write_texts(texts)
     except OSError as error:
-        raise _Refused(f"cannot write {path}: {error.strerror}") from None
+        raise _Refused(f"cannot write {' and '.join(map(str, texts))}: {error.strerror}") from None
 
 
 def _select(level: Level, **filters: Sequence[str]) -> list[Case]:
@@ -306,7 +305,7 @@ def main() -> NoReturn:
     except (_Refused, ImplementationError, TorchSuiteMissingError, log.LogError) as error:
         _refuse(str(error))
     except BrokenProcessPool:
-        _refuse("a worker process died: the implementation ended it, or memory ran out; nothing was written")
+        _refuse("a worker process died, perhaps because memory ran out; nothing was written")
     sys.exit(code)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -24,7 +25,7 @@ from conformance.compare import Check, Verdict
 from conformance.diagnose import Diagnosis
 from conformance.divergences import by_id
 from conformance.divergences.patching import diff
-from conformance.implementation import Implementation
+from conformance.isolated import Subject
 
 SCHEMA = 1
 PINNED_TORCH = "2.13.0"
@@ -46,7 +47,7 @@ class Log:
     footer: Mapping[str, Any]
 
 
-def header(command: Sequence[str], implementation: Implementation, cases: Iterable[Case]) -> dict[str, Any]:
+def header(command: Sequence[str], implementation: Subject, cases: Iterable[Case]) -> dict[str, Any]:
     """What a run was: versions, processor, command, and the configuration of every case."""
     torch_version = version("torch")
     return {
@@ -123,8 +124,13 @@ def _diagnosis(found: Diagnosis) -> dict[str, Any]:
 
 def write(path: Path, log: Log) -> None:
     """Write a log; what was at ``path`` stays as it is until the new one is complete."""
+    write_text(path, text(log))
+
+
+def text(log: Log) -> str:
+    """A log as its file holds it."""
     lines = [log.header, *map(_line, log.checks), log.footer]
-    write_text(path, "".join(json.dumps(_encode(line), allow_nan=False) + "\n" for line in lines))
+    return "".join(json.dumps(_encode(line), allow_nan=False) + "\n" for line in lines)
 
 
 OPTIONAL = ("replay_differs", "replay_skipped")
@@ -138,19 +144,51 @@ def _line(check: Check) -> dict[str, Any]:
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file in one step. A link stays a link, and a device or a pipe is written to, never replaced."""
-    if path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8")
-        return
-    path = path.resolve()
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".tmp", delete=False) as file:
-        pass
+    write_texts({path: text})
+
+
+def write_texts(texts: Mapping[Path, str]) -> None:
+    """Replace files that belong together: none of them before all are written beside their places."""
+    for path in texts:
+        _refuse_folder(path)
+    written: dict[str, Path] = {}
     try:
-        Path(file.name).write_text(text, encoding="utf-8")
-        os.chmod(file.name, 0o666 & ~_umask())
-        os.replace(file.name, path)
-    except OSError:
-        os.unlink(file.name)
-        raise
+        for path, text in texts.items():
+            if path.exists() and not path.is_file():
+                path.write_text(text, encoding="utf-8")
+                continue
+            beside = _file_beside(path)
+            written[beside] = path.resolve()
+            Path(beside).write_text(text, encoding="utf-8")
+            os.chmod(beside, 0o666 & ~_umask())
+        for beside in list(written):
+            os.replace(beside, written[beside])
+            del written[beside]
+    finally:
+        for beside in written:
+            os.unlink(beside)
+
+
+def check_writable(path: Path) -> None:
+    """Find out before the work whether ``write_text`` will be able to write.
+
+    Raises:
+        OSError: it is a folder, or its folder takes no file.
+    """
+    _refuse_folder(path)
+    if path.is_file() or not path.exists():
+        os.unlink(_file_beside(path))
+
+
+def _refuse_folder(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+
+
+def _file_beside(path: Path) -> str:
+    """A new file in the folder of another, which it can replace in one step."""
+    with tempfile.NamedTemporaryFile(dir=path.resolve().parent, suffix=".tmp", delete=False) as file:
+        return file.name
 
 
 def _umask() -> int:

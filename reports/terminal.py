@@ -44,5 +44,5 @@ def render(log: Log) -> str:
         parts.append("\n".join(patches[:MOST_DIFFS] + ["..."] * (len(patches) > MOST_DIFFS)))
     skipped = summary.skipped(log)
     if skipped:
-        parts.append(tabulate(skipped, ["skipped in", "why", "cases", "arrays"], tablefmt="simple"))
+        parts.append(tabulate(skipped, ["skipped in", "why", "whole cases", "single arrays"], tablefmt="simple"))
     return "\n\n".join(parts)

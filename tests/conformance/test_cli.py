@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from conformance import cases, cli, log
+from conformance import cases, cli, kill, log, run
 from tests.conformance.files import REFERENCE, RIGHT, WRONG, write
 from tests.reports.logs import made_log
 
@@ -30,8 +30,8 @@ Command = Callable[..., Result]
 
 
 @pytest.fixture
-def conformance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """The command as the console script runs it, in an empty folder."""
+def conformance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """The command as the console script runs it, in an empty folder; what a user's file prints is captured too."""
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
 
@@ -40,7 +40,7 @@ def conformance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         with pytest.raises(SystemExit) as exit:
             cli.main()
         assert isinstance(exit.value.code, int | None)
-        captured = capsys.readouterr()
+        captured = capfd.readouterr()
         return Result(exit.value.code or 0, captured.out, captured.err)
 
     return command
@@ -310,6 +310,12 @@ def test_bad_usage_is_one_line_and_touches_nothing(
         ("def rnn(case)\n", r"mine\.py cannot be imported: SyntaxError: .*line 1"),
         ("1 / 0\n", r"mine\.py cannot be imported: ZeroDivisionError: division by zero \(mine\.py, line 1\)"),
         ("import sys\nsys.exit(0)\n", r"mine\.py cannot be imported: SystemExit: 0"),
+        ("raise GeneratorExit\n", r"mine\.py cannot be imported: GeneratorExit: +\(mine\.py, line 1\)"),
+        ("import os\nos._exit(0)\n", r"mine\.py ended its process while it was imported \(exit code 0\)"),
+        (
+            "import os\ndef rnn(case): os._exit(0)\n",
+            r"mine\.py ended its process in core/rnn/small/float64 \(exit code 0\); nothing was written",
+        ),
         ("def my_function(case):\n    return {}\n", r"mine\.py defines no function named after a family: rnn, "),
         ("precision = 'half'\ndef rnn(case): return {}\n", r"precision must be one of float64, float32, got 'half'"),
     ],
@@ -328,10 +334,46 @@ def test_out_that_is_a_file_is_refused_and_stays(conformance: Command) -> None:
     assert Path("file").read_text() == "mine"
 
 
-def test_a_results_file_that_cannot_be_replaced_is_refused(conformance: Command) -> None:
-    Path("conformance-results/results.jsonl").mkdir(parents=True)
-    _refused(conformance("run", *SMALL), "cannot write to conformance-results: Is a directory")
-    assert os.listdir("conformance-results") == ["results.jsonl"]
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (("run", *SMALL), "results.jsonl"),
+        (("run", *SMALL), "REPORT.md"),
+        (("sweep", "--cases", "1"), "sweep.jsonl"),
+        (("kill-matrix", *SMALL), "KILL-MATRIX.md"),
+    ],
+)
+def test_a_file_that_cannot_be_replaced_is_refused_before_anything_runs(
+    conformance: Command,
+    earlier: dict[Path, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+    name: str,
+) -> None:
+    def runs(*_: object) -> None:
+        raise AssertionError("it runs")
+
+    for module, function in ((run, "judge_all"), (run, "sweep_all"), (kill, "kills")):
+        monkeypatch.setattr(module, function, runs)
+    path = Path("conformance-results") / name
+    path.unlink(missing_ok=True)
+    path.mkdir()
+    _refused(conformance(*command), f"cannot write conformance-results/{name}: Is a directory")
+    others = [path for path in earlier if path.name != name]
+    assert {path: path.read_bytes() for path in others} == {path: earlier[path] for path in others}
+    assert set(os.listdir("conformance-results")) == {path.name for path in others} | {name}
+
+
+def test_results_in_the_way_of_which_something_comes_meanwhile_stay_a_pair(
+    conformance: Command, earlier: dict[Path, bytes], tmp_path: Path
+) -> None:
+    """The report's place is taken during the run: the log of the earlier run stays too."""
+    report = Path("conformance-results/REPORT.md").resolve()
+    taken = f"import os; os.unlink({str(report)!r}); os.mkdir({str(report)!r})"
+    _refused(conformance("run", write(tmp_path / "mine.py", REFERENCE.format(then=taken)), *SMALL), "Is a directory")
+    log_of_earlier = Path("conformance-results/results.jsonl")
+    assert log_of_earlier.read_bytes() == earlier[log_of_earlier]
+    assert sorted(os.listdir("conformance-results")) == ["REPORT.md", "results.jsonl"]
 
 
 def test_an_interrupted_run_leaves_earlier_results_alone(
