@@ -220,7 +220,7 @@ def _diagnosis(log: Log, found: dict[str, Any]) -> str:
             lines.append(f"  - {member['title']} ({member['id']}{seen_in})")
     first = next((check for check in diverging if check.place), None)
     if first:
-        lines.append(f"First wrong: {first.array} of {first.case}, at {first.place}.")
+        lines.append(f"First wrong: {first.array} of {first.case}, at {str(first.place).removeprefix('at ')}.")
     wrong = {check.array for check in diverging}
     right = dict.fromkeys(check.array for check in checks if check.verdict == "agrees" and check.array not in wrong)
     if right and not found["complete"]:

@@ -233,3 +233,11 @@ def test_a_diagnosis_says_how_much_it_explains(found: dict[str, Any], first: str
     assert lines.count("  - a mistake (a-mistake; seen in: a notebook)") == len(found["sets"])
     assert summary.diffs(Log(made.header, made.checks, footer)) == diffs
     assert summary.diagnoses(made) == []
+
+
+@pytest.mark.parametrize("place", ["at (0, 0)", "layer 0, forward, unit 1", "the number itself"])
+def test_the_first_wrong_place_reads_as_a_sentence(place: str) -> None:
+    made = made_log([dataclasses.replace(CHECKS[3], place=place)])
+    found = {"family": "rnn", "diverging": 1, "cases": [], "sets": [], "explained": 0, "complete": False}
+    (text,) = summary.diagnoses(Log(made.header, made.checks, {**made.footer, "diagnoses": [found]}))
+    assert f"First wrong: {CHECKS[3].array} of {RNN}, at {place.removeprefix('at ')}." in text
