@@ -136,7 +136,10 @@ def list_command(level: Level, **filters: Sequence[str]) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; printed if left out.")
 def report_command(results: Path, out: Path | None) -> None:
     """Render the report of a finished run again from its log, RESULTS."""
-    text = markdown.render(log.read(results / RESULTS if results.is_dir() else results))
+    complete = log.read(results / RESULTS if results.is_dir() else results)
+    if log.SWEPT in complete.footer:
+        raise _Refused(f"{results} is the log of a sweep, which has no report: its table is what the sweep printed")
+    text = markdown.render(complete)
     if out is None:
         click.echo(text, nl=False)
         return
@@ -167,7 +170,7 @@ def sweep_command(implementation: str, count: int, seed: int, dtypes: Sequence[s
                 tally.add(judged.checks)
                 torch_seconds += judged.torch_seconds
     footer = log.footer(tally.kept(), seconds=time.perf_counter() - started, torch_seconds=torch_seconds)
-    footer["swept"] = tally.rows()
+    footer[log.SWEPT] = tally.rows()
     complete = log.Log(log.header(log.command_line(), loaded, []), tally.kept(), footer)
     try:
         log.write(out / SWEEP, complete)

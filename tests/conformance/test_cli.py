@@ -370,6 +370,11 @@ def test_a_damaged_log_is_refused_and_no_report_is_written(conformance: Command,
     assert Path("page.md").read_text() == "an earlier page"
 
 
+def test_a_sweeps_log_has_no_report(conformance: Command) -> None:
+    conformance("sweep", "--cases", "1", "--dtype", "float64", "--out", "out")
+    _refused(conformance("report", "out/sweep.jsonl"), r"out/sweep\.jsonl is the log of a sweep, which has no report")
+
+
 def test_a_report_that_cannot_be_written_is_refused(conformance: Command) -> None:
     log.write(Path("results.jsonl"), made_log())
     _refused(conformance("report", "results.jsonl", "--out", "no/page.md"), "cannot write no/page.md: No such file")
