@@ -217,13 +217,17 @@ def explain_command(name: str) -> None:
         divergence = by_id()[name]
         click.echo(teaching.text(divergence, explain.worked(divergence), with_formula=True))
         return
-    found = [case for case in cases.all_cases() if name in (case.id, case.id.rpartition("/")[0])]
+    available = cases.available(ids=[name])
+    found = [case for case in available if name in (case.id, case.id.rpartition("/")[0])]
     if not found:
-        near = difflib.get_close_matches(name, [*by_id(), *(case.id for case in cases.all_cases())], n=3)
+        near = difflib.get_close_matches(name, [*by_id(), *(case.id for case in available)], n=3)
         hint = f"; did you mean {' or '.join(near)}?" if near else "; `conformance list` shows every case"
         raise _Refused(f"no divergence and no case is called {name}{hint}")
     case = found[0]
     click.echo(teaching.case_text(case.id, case.note, dict(case.config), {key: case[key].shape for key in case}))
+    if case.left_out:
+        click.echo(f"It is left out: {case.left_out}.")
+        return
     caught = [entry for entry in kill.kills_of(case, list(by_id())) if entry.kind != "equivalent"]
     click.echo(github(["it catches", "in", "error / tolerance"], [_kill_row(entry) for entry in caught]))
 

@@ -220,7 +220,7 @@ def _diagnosis(log: Log, found: dict[str, Any]) -> str:
             lines.append(f"  - {member['title']} ({member['id']}{seen_in})")
     first = next((check for check in diverging if check.place), None)
     if first:
-        lines.append(f"First wrong: {first.array} of {first.case}, at {str(first.place).removeprefix('at ')}.")
+        lines.append(f"First wrong: {first.array} of {first.case}, {at(str(first.place))}.")
     wrong = {check.array for check in diverging}
     right = dict.fromkeys(check.array for check in checks if check.verdict == "agrees" and check.array not in wrong)
     if right and not found["complete"]:
@@ -228,6 +228,11 @@ def _diagnosis(log: Log, found: dict[str, Any]) -> str:
             f"Right in every case: {', '.join(map(str, list(right)[:12]))}{', ...' if len(right) > 12 else ''}."
         )
     return "\n".join(lines)
+
+
+def at(place: str) -> str:
+    """A place in a sentence; some begin with "at" by themselves."""
+    return f"at {place.removeprefix('at ')}"
 
 
 def diffs(log: Log) -> list[str]:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from tests.reports.logs import made_log
 
 pytestmark = pytest.mark.usefixtures("clean_imports")
 
+torch_suite = pytest.mark.skipif(find_spec("expecttest") is None, reason="expecttest is not installed")
 SMALL = ("--case", "core/rnn/small", "--dtype", "float64")
 
 
@@ -117,6 +119,32 @@ def test_help_is_no_error(conformance: Command, arguments: tuple[str, ...]) -> N
     result = conformance(*arguments)
     assert (result.code, result.err) == (0, "")
     assert result.out
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("core/linear/batch/float64", "linear-weight-gradient-reshaped"),
+        ("core/linear/batch", "linear-weight-gradient-reshaped"),
+        ("sweep/linear/0-3/float64", "linear-weight-gradient-reshaped"),
+        pytest.param("torch-modules/linear/Linear-00/float32", "linear-weight-gradient-reshaped", marks=torch_suite),
+        pytest.param(
+            "torch-modules/loss/CrossEntropyLoss-00-4d__mean/float16",
+            "It is left out: torch.float16 is not covered.",
+            marks=torch_suite,
+        ),
+    ],
+)
+def test_a_case_that_can_be_run_can_be_explained(conformance: Command, name: str, shown: str) -> None:
+    result = conformance("explain", name)
+    assert (result.code, result.err) == (0, "")
+    assert name in result.out
+    assert shown in result.out
+
+
+def test_a_divergence_is_explained_with_a_place_that_reads_as_a_sentence(conformance: Command) -> None:
+    result = conformance("explain", "linear-weight-gradient-reshaped")
+    assert re.search(r"`grad\.weight` at \(\d+, \d+\): right ", result.out)
 
 
 # ----------------------------------------------------------------------------------- a user's file is judged
@@ -295,6 +323,7 @@ def _untouched(earlier: dict[Path, bytes]) -> None:
         (("run", "no_such_file.py"), "no such implementation: no_such_file.py"),
         (("report", "no.jsonl"), "cannot read no.jsonl"),
         (("report", "."), "cannot read results.jsonl"),
+        (("explain", "sweep/linear/0-0/float64"), "no divergence and no case is called sweep/linear/0-0/float64"),
     ],
 )
 def test_bad_usage_is_one_line_and_touches_nothing(
