@@ -142,6 +142,18 @@ def test_a_case_that_can_be_run_can_be_explained(conformance: Command, name: str
     assert shown in result.out
 
 
+def test_the_kill_matrix_of_some_cases_judges_what_they_reach(conformance: Command) -> None:
+    everything = conformance("kill-matrix", "--family", "activation", "--level", "quick")
+    assert everything.code == 0
+    assert re.match(r"(\d+) of \1 divergences are caught by \d+ cases; .* \d+ are left out", everything.out)
+    assert "not caught" not in everything.out
+    # in one case without a bias, what is wrong with biases is in reach and goes unnoticed
+    one = conformance("kill-matrix", "--case", "core/linear/batch-no-bias/float64")
+    assert one.code == 1
+    assert "not caught: linear-bias-gradient-batch-mean" in one.out
+    assert "not caught: relu" not in one.out
+
+
 def test_a_divergence_is_explained_with_a_place_that_reads_as_a_sentence(conformance: Command) -> None:
     result = conformance("explain", "linear-weight-gradient-reshaped")
     assert re.search(r"`grad\.weight` at \(\d+, \d+\): right ", result.out)
