@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.compare import Check
+from conformance.compare import VALUES_AGREE, Check
 from conformance.log import VERDICTS, Log
 
 COUNTS = ["cases", "checks", "agree", "diverge", "errored", "skipped"]
@@ -207,7 +207,12 @@ def _diagnosis(log: Log, found: dict[str, Any]) -> str:
     checks = [check for check in log.checks if check.family == found["family"]]
     diverging = [check for check in checks if check.verdict == "diverges"]
     cases = f"{found['explained']} of {found['diverging']} diverging cases"
-    if not found["sets"]:
+    if diverging and all(map(_is_float32_only, diverging)):
+        lines = [
+            f"{found['family']}: what diverges is float32, and right within its rounding. If the file computes in "
+            'float32 throughout, let it say so: precision = "float32"'
+        ]
+    elif not found["sets"]:
         lines = [f"{found['family']}: no known divergence gives these results."]
     elif found["complete"]:
         lines = [f"{found['family']}: explained ({cases}, and every case that agrees)."]
@@ -228,6 +233,10 @@ def _diagnosis(log: Log, found: dict[str, Any]) -> str:
             f"Right in every case: {', '.join(map(str, list(right)[:12]))}{', ...' if len(right) > 12 else ''}."
         )
     return "\n".join(lines)
+
+
+def _is_float32_only(check: Check) -> bool:
+    return (check.reason or "").startswith("dtype float32,") and VALUES_AGREE in str(check.reason)
 
 
 def at(place: str) -> str:
