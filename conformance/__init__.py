@@ -9,6 +9,7 @@ Data flows one way:
     tolerance.py
     compare.py          verdicts, and the place where two traces part
     isolated.py         a user's file in a process of its own, out of reach of torch and of the verdicts
-    run.py, log.py      all cases of a run on worker processes, and the results log
+    run.py              all cases of a run on worker processes
+    log.py, schema.py   the results log, and the types of what its lines hold
     cli.py              the commands
 """

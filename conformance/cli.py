@@ -132,7 +132,10 @@ def list_command(level: Level, **filters: Sequence[str]) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; printed if left out.")
 def report_command(results: Path, out: Path | None) -> None:
     """Render the report of a finished run again from its log, RESULTS."""
-    text = markdown.render(log.read(results / RESULTS if results.is_dir() else results))
+    complete = log.read(results / RESULTS if results.is_dir() else results)
+    if log.SWEPT in complete.footer:
+        raise _Refused(f"{results} is the log of a sweep, which has no report: its table is what the sweep printed")
+    text = markdown.render(complete)
     if out is None:
         click.echo(text, nl=False)
         return
@@ -163,7 +166,7 @@ def sweep_command(implementation: str, count: int, seed: int, dtypes: Sequence[s
                 tally.add(judged.checks)
                 torch_seconds += judged.torch_seconds
     footer = log.footer(tally.kept(), seconds=time.perf_counter() - started, torch_seconds=torch_seconds)
-    footer["swept"] = tally.rows()
+    footer[log.SWEPT] = tally.rows()
     complete = log.Log(log.header(log.command_line(), loaded, []), tally.kept(), footer)
     _write({out / SWEEP: log.text(complete)})
     click.echo(tabulate(tally.rows(), ["family", "dtype", *summary.COUNTS, "error / tolerance", "worst case"]))
@@ -179,19 +182,22 @@ def sweep_command(implementation: str, count: int, seed: int, dtypes: Sequence[s
 def kill_matrix_command(out: Path, onnx: bool, level: Level, **filters: Sequence[str]) -> None:
     """Show which case catches which known divergence, and write KILL-MATRIX.md.
 
-    Exit code 1 if one is caught by no case.
+    Exit code 1 if one is caught by no case. If suites, families or ids are selected, only the divergences count that
+    change a function which one of these cases goes through.
     """
     selected = [case for case in _select(level=level, **filters) if filters["dtypes"] or str(case.dtype) == "float64"]
     _make_folder(out, KILL_MATRIX)
     with _progress(kill.kills(selected), len(selected)) as progress:
         kills = [found for of_case in progress for found in of_case]
     comparison = _onnx_comparison(kills) if onnx else ""
-    divergences = catalogue()
-    _write({out / KILL_MATRIX: kill_matrix.render(selected, divergences, kills, comparison)})
-    click.echo(kill_matrix.headline(selected, divergences, kills))
+    narrowed = filters["suites"] or filters["families"] or filters["globs"]
+    divergences = kill.within_reach(selected, catalogue()) if narrowed else catalogue()
+    left_out = len(catalogue()) - len(divergences)
+    _write({out / KILL_MATRIX: kill_matrix.render(selected, divergences, kills, comparison, left_out)})
+    click.echo(kill_matrix.headline(selected, divergences, kills, left_out))
     if comparison:
         click.echo(comparison)
-    missed = kill.survivors(kills)
+    missed = kill.survivors(kills, divergences)
     for divergence in missed:
         click.echo(f"not caught: {divergence.id}: {divergence.title}")
     click.echo(f"\n{out / KILL_MATRIX}")
@@ -207,13 +213,17 @@ def explain_command(name: str) -> None:
         divergence = by_id()[name]
         click.echo(teaching.text(divergence, explain.worked(divergence), with_formula=True))
         return
-    found = [case for case in cases.all_cases() if name in (case.id, case.id.rpartition("/")[0])]
+    available = cases.available(ids=[name])
+    found = [case for case in available if name in (case.id, case.id.rpartition("/")[0])]
     if not found:
-        near = difflib.get_close_matches(name, [*by_id(), *(case.id for case in cases.all_cases())], n=3)
+        near = difflib.get_close_matches(name, [*by_id(), *(case.id for case in available)], n=3)
         hint = f"; did you mean {' or '.join(near)}?" if near else "; `conformance list` shows every case"
         raise _Refused(f"no divergence and no case is called {name}{hint}")
     case = found[0]
     click.echo(teaching.case_text(case.id, case.note, dict(case.config), {key: case[key].shape for key in case}))
+    if case.left_out:
+        click.echo(f"It is left out: {case.left_out}.")
+        return
     caught = [entry for entry in kill.kills_of(case, list(by_id())) if entry.kind != "equivalent"]
     click.echo(github(["it catches", "in", "error / tolerance"], [_kill_row(entry) for entry in caught]))
 

@@ -20,6 +20,7 @@ from typing import Any, get_args
 import numpy as np
 from threadpoolctl import threadpool_info
 
+from conformance import schema
 from conformance.case import Case
 from conformance.compare import Check, Verdict
 from conformance.diagnose import Diagnosis
@@ -28,6 +29,8 @@ from conformance.divergences.patching import diff
 from conformance.isolated import Subject
 
 SCHEMA = 1
+SWEPT = "swept"
+"""in the footer of a sweep's log, which keeps few of the checks and no configurations: there is no report of it"""
 PINNED_TORCH = "2.13.0"
 """the version that computes the expectation; others work, and every report says so"""
 
@@ -211,7 +214,7 @@ def read(path: Path) -> Log:
     for number, line in enumerate(text.splitlines(), start=1):
         try:
             entry = json.loads(line)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # a number of thousands of digits, lists in lists without end
             raise LogError(f"{path}, line {number}: not JSON; the log is damaged or no results log") from None
         if not isinstance(entry, dict):
             raise LogError(f"{path}, line {number}: expected a JSON object")
@@ -226,21 +229,32 @@ def read(path: Path) -> Log:
         checks = [_check(entry) for entry in entries[1:-1]]
     except (KeyError, TypeError) as error:
         raise LogError(f"{path}: a line is no check: {error}") from None
+    if damage := schema.fault_of_checks(checks):
+        raise LogError(f"{path} is damaged: {damage}")
     counted = footer(checks, seconds=0.0, torch_seconds=0.0)
     for key in ("checks", "cases", "counts"):
         if entries[-1].get(key) != counted[key]:
             raise LogError(f"{path} is incomplete: {key} {counted[key]}, its footer has {entries[-1].get(key)}")
-    missing = [key for key in _HEADER_KEYS if key not in entries[0]]
-    missing += [key for key in counted if key not in entries[-1]]
-    if missing or not {check.case for check in checks} <= set(entries[0]["cases"]):
-        raise LogError(f"{path} is damaged: it has no {', '.join(missing) or 'configuration for some case'}")
+    damage = (
+        schema.fault(entries[0], schema.Header)
+        or schema.fault(entries[-1], schema.Footer)
+        or ("" if SWEPT in entries[-1] else _fault_of_configs(entries[0]["cases"], checks))
+    )
+    if damage:
+        raise LogError(f"{path} is damaged: {damage}")
     return Log(entries[0], checks, entries[-1])
 
 
-_HEADER_KEYS = (
-    *("started", "command", "implementation", "versions", "torch_pinned", "torch_is_pinned", "platform"),
-    *("processor", "blas", "longdouble_bits", "cases"),
-)
+def _fault_of_configs(cases: Mapping[str, Any], checks: Iterable[Check]) -> str | None:
+    """What is missing of the configurations that reports read."""
+    for case, family in dict.fromkeys((check.case, check.family) for check in checks):
+        if case not in cases:
+            return "it has no configuration for some case"
+        if family in schema.CONFIGS and (
+            found := schema.fault(cases[case]["config"], schema.CONFIGS[family], f"cases.{case}.config")
+        ):
+            return found
+    return None
 
 
 def _check(entry: Mapping[str, Any]) -> Check:

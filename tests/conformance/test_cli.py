@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from tests.reports.logs import made_log
 
 pytestmark = pytest.mark.usefixtures("clean_imports")
 
+torch_suite = pytest.mark.skipif(find_spec("expecttest") is None, reason="expecttest is not installed")
 SMALL = ("--case", "core/rnn/small", "--dtype", "float64")
 
 
@@ -117,6 +119,44 @@ def test_help_is_no_error(conformance: Command, arguments: tuple[str, ...]) -> N
     result = conformance(*arguments)
     assert (result.code, result.err) == (0, "")
     assert result.out
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("core/linear/batch/float64", "linear-weight-gradient-reshaped"),
+        ("core/linear/batch", "linear-weight-gradient-reshaped"),
+        ("sweep/linear/0-3/float64", "linear-weight-gradient-reshaped"),
+        pytest.param("torch-modules/linear/Linear-00/float32", "linear-weight-gradient-reshaped", marks=torch_suite),
+        pytest.param(
+            "torch-modules/loss/CrossEntropyLoss-00-4d__mean/float16",
+            "It is left out: torch.float16 is not covered.",
+            marks=torch_suite,
+        ),
+    ],
+)
+def test_a_case_that_can_be_run_can_be_explained(conformance: Command, name: str, shown: str) -> None:
+    result = conformance("explain", name)
+    assert (result.code, result.err) == (0, "")
+    assert name in result.out
+    assert shown in result.out
+
+
+def test_the_kill_matrix_of_some_cases_judges_what_they_reach(conformance: Command) -> None:
+    everything = conformance("kill-matrix", "--family", "activation", "--level", "quick")
+    assert everything.code == 0
+    assert re.match(r"(\d+) of \1 divergences are caught by \d+ cases; .* \d+ are left out", everything.out)
+    assert "not caught" not in everything.out
+    # in one case without a bias, what is wrong with biases is in reach and goes unnoticed
+    one = conformance("kill-matrix", "--case", "core/linear/batch-no-bias/float64")
+    assert one.code == 1
+    assert "not caught: linear-bias-gradient-batch-mean" in one.out
+    assert "not caught: relu" not in one.out
+
+
+def test_a_divergence_is_explained_with_a_place_that_reads_as_a_sentence(conformance: Command) -> None:
+    result = conformance("explain", "linear-weight-gradient-reshaped")
+    assert re.search(r"`grad\.weight` at \(\d+, \d+\): right ", result.out)
 
 
 # ----------------------------------------------------------------------------------- a user's file is judged
@@ -295,6 +335,7 @@ def _untouched(earlier: dict[Path, bytes]) -> None:
         (("run", "no_such_file.py"), "no such implementation: no_such_file.py"),
         (("report", "no.jsonl"), "cannot read no.jsonl"),
         (("report", "."), "cannot read results.jsonl"),
+        (("explain", "sweep/linear/0-0/float64"), "no divergence and no case is called sweep/linear/0-0/float64"),
     ],
 )
 def test_bad_usage_is_one_line_and_touches_nothing(
@@ -410,6 +451,11 @@ def test_a_damaged_log_is_refused_and_no_report_is_written(conformance: Command,
     _refused(conformance("report", "results.jsonl", "--out", "page.md"), "results.jsonl")
     _refused(conformance("report"), "cannot read conformance-results/results.jsonl")
     assert Path("page.md").read_text() == "an earlier page"
+
+
+def test_a_sweeps_log_has_no_report(conformance: Command) -> None:
+    conformance("sweep", "--cases", "1", "--dtype", "float64", "--out", "out")
+    _refused(conformance("report", "out/sweep.jsonl"), r"out/sweep\.jsonl is the log of a sweep, which has no report")
 
 
 def test_a_report_that_cannot_be_written_is_refused(conformance: Command) -> None:

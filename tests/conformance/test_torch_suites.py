@@ -23,7 +23,7 @@ from tests.conformance.fakes import changed
 
 needs_expecttest = pytest.mark.skipif(
     find_spec("expecttest") is None,
-    reason="expecttest is not installed: pip install 'recurrent-conformance[torch-suites]'",
+    reason="expecttest is not installed: pip install -e '.[torch-suites]'",
 )
 
 
@@ -36,7 +36,7 @@ def without_expecttest(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("without_expecttest")
 @pytest.mark.parametrize("name", torch_suites.SUITES)
 def test_without_expecttest_the_error_says_how_to_install_it(name: str) -> None:
-    with pytest.raises(TorchSuiteMissingError, match=r"pip install 'recurrent-conformance\[torch-suites\]'"):
+    with pytest.raises(TorchSuiteMissingError, match=r"pip install -e '\.\[torch-suites\]'"):
         torch_suites.cases_of_suite(name)
 
 
@@ -50,7 +50,7 @@ def test_the_command_is_then_refused_in_one_line(
         cli.main()
     out, err = capsys.readouterr()
     assert (exit.value.code, out, err.count("\n")) == (2, "", 1)
-    assert "pip install 'recurrent-conformance[torch-suites]'" in err
+    assert "pip install -e '.[torch-suites]'" in err
 
 
 @pytest.mark.usefixtures("without_expecttest")

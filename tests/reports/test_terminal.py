@@ -31,6 +31,13 @@ def test_a_long_list_of_failures_is_cut_and_says_so() -> None:
     assert "more, all in the report" not in exactly
 
 
+def test_where_there_is_no_number_stands_the_reason() -> None:
+    lines = terminal.render(made_log()).splitlines()
+    [shape] = [line for line in lines if line.startswith("diverges") and "grad.input" in line]
+    assert shape.endswith("shape (2, 3), expected (3, 2)")
+    assert "first at, or why" in "\n".join(lines)
+
+
 def test_when_all_agrees_there_are_no_further_tables() -> None:
     text = terminal.render(made_log([check for check in CHECKS if check.verdict == "agrees"]))
     assert "skipped in" not in text
