@@ -34,7 +34,7 @@ def mse_loss(input: Array, target: Array, reduction: str = "mean", weight: Array
         ValueError: ``weight`` of another shape, unknown reduction.
     """
     with np.errstate(all="ignore"):
-        difference = _difference(input, target, weight)
+        difference = _difference(input, target, weight, reduction)
         squares = difference * difference
         losses = squares if weight is None else squares * weight
         loss = _reduce(losses, difference.size if weight is None else weight.sum(), reduction)
@@ -55,7 +55,7 @@ def mse_loss_backward(
     Summed over the axes along which ``input`` was broadcast: each of its elements has been used that often.
     """
     with np.errstate(all="ignore"):
-        difference = _difference(input, target, weight)
+        difference = _difference(input, target, weight, reduction)
         divisor = difference.size if weight is None else weight.sum()
         d_element = _spread(d_loss, difference.shape, divisor, reduction, difference)
         if weight is not None:
@@ -93,8 +93,8 @@ def cross_entropy(
 
     Args:
         input: scores (C,), (N, C) or (N, C, d_1, ...).
-        target: class indices () or (1,), (N,) or (N, d_1, ...), int64, or uint8 in the first two shapes; or
-            probabilities of the shape and dtype of ``input``.
+        target: class indices () or (1,), (N,) or (N, d_1, ...), int64, or uint8 in the first two shapes
+            (but for a weighted mean with smoothing); or probabilities of the shape and dtype of ``input``.
         weight: (C,).
         ignore_index: a class index whose samples count neither in the sum nor in the mean.
 
@@ -106,7 +106,7 @@ def cross_entropy(
             beside probabilities.
     """
     with np.errstate(all="ignore"):
-        log_p, q = _scores_and_targets(input, target, weight, ignore_index, label_smoothing)
+        log_p, q = _scores_and_targets(input, target, weight, ignore_index, reduction, label_smoothing)
         samples, divisor = _sample_shape(input), q.divisor
         losses = -(q.weights * np.where(q.skip, np.zeros_like(log_p), log_p)).sum(axis=1)
         loss = _reduce(losses.reshape(samples), divisor, reduction)
@@ -131,7 +131,7 @@ def cross_entropy_backward(
     infinite the order of the operations decides what is NaN.
     """
     with np.errstate(all="ignore"):
-        log_p, q = _scores_and_targets(input, target, weight, ignore_index, label_smoothing)
+        log_p, q = _scores_and_targets(input, target, weight, ignore_index, reduction, label_smoothing)
         d_sample = _spread(d_loss, _sample_shape(input), q.divisor, reduction, log_p)
         d_sample = d_sample.reshape(log_p.shape[:1] + log_p.shape[2:])[:, None]
         # selected, not multiplied by 0: where all samples are ignored the mean's factor is infinite
@@ -153,7 +153,7 @@ def nll_loss(
     ``log_softmax``; only that a 0-dimensional ``input`` raises ValueError.
     """
     with np.errstate(all="ignore"):
-        log_p, q = _log_probabilities(input, target, weight, ignore_index)
+        log_p, q = _log_probabilities(input, target, weight, ignore_index, reduction)
         # selected, not multiplied by 0: a probability of 0, whose logarithm is -inf, belongs to its own class alone
         losses = -(q.weights * np.where(q.skip, np.zeros_like(log_p), log_p)).sum(axis=1)
         return _reduce(losses.reshape(_sample_shape(input)), q.divisor, reduction)
@@ -169,22 +169,22 @@ def nll_loss_backward(
 ) -> Array:
     """- weight_y d_loss_n at each sample's class y, 0 elsewhere, divided as in the forward pass for ``mean``."""
     with np.errstate(all="ignore"):
-        log_p, q = _log_probabilities(input, target, weight, ignore_index)
+        log_p, q = _log_probabilities(input, target, weight, ignore_index, reduction)
         d_sample = _spread(d_loss, _sample_shape(input), q.divisor, reduction, log_p)
         d_sample = d_sample.reshape(log_p.shape[:1] + log_p.shape[2:])[:, None]
         d_input: Array = np.where(q.skip, np.zeros_like(log_p), -q.weights * d_sample)
     return d_input.reshape(input.shape)
 
 
-def _log_probabilities(input: Array, target: Array, weight: Array | None, ignore_index: int) -> tuple[Array, _Targets]:
+def _log_probabilities(
+    input: Array, target: Array, weight: Array | None, ignore_index: int, reduction: str
+) -> tuple[Array, _Targets]:
     """The input as (N, C, ...), and the target's q without smoothing."""
+    _check_reduction(reduction)
     check_array("input", input)
-    check_array("target", target)
     if input.ndim == 0:
         raise ValueError("input must have a class axis, got a 0-dimensional array")
-    if target.dtype not in CLASS_INDEX_DTYPES:
-        raise RuntimeError(f"target must hold class indices in int64 (or uint8 for one a sample), got {target.dtype}")
-    _, q = _scores_and_targets(input, target, weight, ignore_index, 0.0)
+    _, q = _scores_and_targets(input, target, weight, ignore_index, reduction, probabilities=False)
     return (input[None] if input.ndim == 1 else input), q
 
 
@@ -204,9 +204,16 @@ class _Targets(NamedTuple):
 
 
 def _scores_and_targets(
-    input: Array, target: Array, weight: Array | None, ignore_index: int, label_smoothing: float
+    input: Array,
+    target: Array,
+    weight: Array | None,
+    ignore_index: int,
+    reduction: str,
+    label_smoothing: float = 0.0,
+    probabilities: bool = True,
 ) -> tuple[Array, _Targets]:
-    """log softmax of the scores, (N, C, ...), and the target's q."""
+    """log softmax of the scores, (N, C, ...), and the target's q; ``probabilities`` where they may be the target."""
+    _check_reduction(reduction)
     check_array("input", input)
     check_array("target", target)
     if input.dtype not in FLOATS:
@@ -215,9 +222,12 @@ def _scores_and_targets(
         raise RuntimeError(f"label_smoothing must be between 0 and 1, got {label_smoothing}")
     if not label_smoothing > 0:  # torch takes what is below 0, and NaN, for no smoothing
         label_smoothing = 0.0
-    if target.shape == input.shape:
+    probabilities = probabilities and target.shape == input.shape
+    if probabilities:
         if target.dtype != input.dtype:
-            raise RuntimeError(f"class probabilities must have dtype {input.dtype} like input, got {target.dtype}")
+            raise RuntimeError(
+                f"target must have dtype {input.dtype} like input to hold class probabilities, got {target.dtype}"
+            )
         if ignore_index >= 0:
             raise RuntimeError(f"ignore_index is for class indices, not for probabilities: got {ignore_index}")
     if input.ndim == 0:
@@ -231,7 +241,7 @@ def _scores_and_targets(
         check_like("weight", weight, (n_classes,), input.dtype)
         class_weight = weight.reshape(per_class)
 
-    if target.shape == input.shape:
+    if probabilities:
         p = target[None] if input.ndim == 1 else target
         q = class_weight * ((1 - label_smoothing) * p + label_smoothing / max(n_classes, 1))
         nothing = np.zeros_like(q, dtype=bool)
@@ -239,6 +249,10 @@ def _scores_and_targets(
     else:
         if label_smoothing > 0 and input.ndim == 1 == target.ndim:
             raise RuntimeError(f"with label_smoothing target must have shape () for this input, got {target.shape}")
+        if label_smoothing > 0 and weight is not None and reduction == "mean" and target.dtype == np.uint8:
+            raise RuntimeError(
+                f"target must hold class indices in int64 for a weighted mean with label_smoothing, got {target.dtype}"
+            )
         indices = _class_indices(input, target, n_classes, ignore_index)
         ignored = (indices == ignore_index)[:, None]
         one_hot = indices[:, None] == np.arange(n_classes).reshape(per_class)
@@ -258,10 +272,10 @@ def _class_indices(input: Array, target: Array, n_classes: int, ignore_index: in
     if target.shape != _sample_shape(input) and (input.ndim > 1 or target.shape != (1,)):
         if input.ndim == 1 == target.ndim or (input.ndim > 1 and target.shape[:1] != input.shape[:1]):
             raise ValueError(f"target must have shape {_sample_shape(input)} for this input, got {target.shape}")
-        raise RuntimeError(
-            f"target must have shape {_sample_shape(input)} (class indices) or {input.shape} (probabilities), "
-            f"got {target.shape}"
-        )
+        accepted = f"{_sample_shape(input)} (class indices)"
+        if target.shape != input.shape:
+            accepted = f"{accepted} or {input.shape} (probabilities)"
+        raise RuntimeError(f"target must have shape {accepted}, got {target.shape}")
     if target.dtype not in CLASS_INDEX_DTYPES or (target.dtype == np.uint8 and input.ndim > 2):
         raise RuntimeError(f"target must hold class indices in int64 (or uint8 for one a sample), got {target.dtype}")
     indices = target.reshape(1) if input.ndim == 1 else target
@@ -275,41 +289,43 @@ def _sample_shape(input: Array) -> tuple[int, ...]:
     return () if input.ndim == 1 else input.shape[:1] + input.shape[2:]
 
 
-def _difference(input: Array, target: Array, weight: Array | None) -> Array:
+def _difference(input: Array, target: Array, weight: Array | None, reduction: str) -> Array:
     check_array("input", input)
-    if input.dtype not in FLOATS:
-        raise NotImplementedError(f"mse_loss is not implemented for {input.dtype}: a float dtype is expected")
     check_array("target", target)
     try:
         np.broadcast_shapes(input.shape, target.shape)
     except ValueError as error:
         raise RuntimeError(f"input {input.shape} and target {target.shape} cannot be broadcast together") from error
-    check_like("target", target, target.shape, input.dtype)
     if weight is not None:
         check_array("weight", weight)
         if weight.shape != input.shape:
             raise ValueError(f"weight must have the shape of input {input.shape}, got {weight.shape}")
+    _check_reduction(reduction)
+    if input.dtype not in FLOATS:
+        raise NotImplementedError(f"mse_loss is not implemented for {input.dtype}: a float dtype is expected")
+    check_like("target", target, target.shape, input.dtype)
+    if weight is not None:
         check_like("weight", weight, weight.shape, input.dtype)
     difference: Array = input - target
     return difference
 
 
+def _check_reduction(reduction: str) -> None:
+    if reduction not in ("none", "sum", "mean"):
+        raise ValueError(f"{reduction!r} is not a valid value for reduction: 'none', 'mean' or 'sum' expected")
+
+
 def _reduce(losses: Array, divisor: float | Array, reduction: str) -> Array:
     if reduction == "none":
         return losses
-    if reduction == "sum":
-        total: Array = losses.sum()
-        return total
+    total: Array = losses.sum()
     if reduction == "mean":
-        mean: Array = losses.sum() / divisor
-        return mean
-    raise ValueError(f"{reduction!r} is not a valid value for reduction: 'none', 'mean' or 'sum' expected")
+        total = total / divisor
+    return total
 
 
 def _spread(d_loss: Array, shape: tuple[int, ...], divisor: float | Array, reduction: str, like: Array) -> Array:
     """The gradient with respect to each element's or sample's own loss."""
-    if reduction not in ("none", "sum", "mean"):
-        raise ValueError(f"{reduction!r} is not a valid value for reduction: 'none', 'mean' or 'sum' expected")
     check_like("d_loss", np.asanyarray(d_loss), shape if reduction == "none" else (), like.dtype)
     d_element = np.broadcast_to(d_loss, shape, subok=True)
     if reduction != "mean":

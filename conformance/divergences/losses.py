@@ -336,15 +336,15 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
         "without label smoothing",
         "The option is accepted and does nothing.",
         (
-            Patch("losses", "ignore_index, label_smoothing)", "ignore_index, 0.0)", FORWARD),
-            Patch("losses", "ignore_index, label_smoothing)", "ignore_index, 0.0)", BACKWARD),
+            Patch("losses", "reduction, label_smoothing)", "reduction, 0.0)", FORWARD),
+            Patch("losses", "reduction, label_smoothing)", "reduction, 0.0)", BACKWARD),
         ),
     ),
     Divergence(
         "cross-entropy-smoothing-ignored-in-gradient",
         "without label smoothing in the gradient of the cross-entropy",
         "The loss is smoothed, its gradient is not.",
-        (Patch("losses", "ignore_index, label_smoothing)", "ignore_index, 0.0)", BACKWARD),),
+        (Patch("losses", "reduction, label_smoothing)", "reduction, 0.0)", BACKWARD),),
     ),
     Divergence(
         "cross-entropy-smoothing-over-the-other-classes",

@@ -364,6 +364,75 @@ def test_one_target_of_a_single_sample_may_have_an_axis(name: str, reduction: st
     np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-15)
 
 
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("ignore_index", [-100, 0])
+def test_a_target_in_the_shape_of_one_class_is_an_index_to_nll_loss(reduction: str, ignore_index: int) -> None:
+    options = {"reduction": reduction, "ignore_index": ignore_index}
+    assert_both_close("nll_loss", np.array([-0.5]), np.array([0]), **options)
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (0, 0), (2, 2, 2)])
+def test_targets_in_the_shape_of_the_scores_are_no_probabilities_to_nll_loss(shape: tuple[int, ...]) -> None:
+    for target in (zeros(*shape), zeros(*shape, dtype=np.int64)):
+        assert_same_refusal(
+            lambda target=target: torch.nn.functional.nll_loss(tensor(zeros(*shape)), tensor(target)),
+            lambda target=target: losses.nll_loss(zeros(*shape), target),
+            f"target must have shape {shape[:1] + shape[2:]} (class indices), got",
+        )
+
+
+@pytest.mark.parametrize(
+    ("input", "target", "options"),
+    [
+        ([[0.0]], Y, {}),
+        (zeros(2, 3), [0, 2], {}),
+        (zeros(2, 3, dtype=np.int64), Y, {}),
+        (zeros(2, 3), np.array([0, 3]), {}),
+        (zeros(2, 3), Y, {"weight": zeros(2)}),
+    ],
+)
+@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
+def test_of_several_mistakes_the_reduction_is_named(
+    name: str, input: Any, target: Any, options: dict[str, Any]
+) -> None:
+    wrong = options | {"reduction": "avg"}
+    given = {key: tensor(value) for key, value in wrong.items()}
+    for in_reference in (
+        lambda: getattr(losses, name)(input, target, **wrong),
+        lambda: getattr(losses, f"{name}_backward")(np.ones(()), input, target, **wrong),
+    ):
+        assert_same_refusal(
+            lambda: getattr(torch.nn.functional, name)(tensor(input), tensor(target), **given), in_reference, "'mean'"
+        )
+
+
+@pytest.mark.parametrize(
+    ("input", "target", "weight", "mentions"),
+    [
+        (zeros(2, 3), zeros(2, 4), None, "broadcast"),
+        (zeros(2, 3), zeros(2, 3), zeros(3), "weight"),
+        (zeros(2, 3, dtype=np.int64), zeros(2, 3), None, "'mean'"),
+        (zeros(2, 3), zeros(2, 3), zeros(2, 3, dtype=np.float32), "'mean'"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Using a target size")
+def test_mse_loss_looks_at_shapes_then_the_reduction_then_dtypes(
+    input: Array, target: Array, weight: Array | None, mentions: str
+) -> None:
+    assert_same_refusal(
+        lambda: torch.nn.functional.mse_loss(tensor(input), tensor(target), reduction="avg", weight=tensor(weight)),
+        lambda: losses.mse_loss(input, target, "avg", weight),
+        mentions,
+    )
+
+
+@pytest.mark.parametrize("reduction", ["none", "sum"])
+def test_indices_of_one_byte_with_weights(reduction: str) -> None:
+    weight, target = draws(7, CLASSES) ** 2, class_indices((5, CLASSES), np.uint8)
+    options = {"weight": weight, "reduction": reduction, "label_smoothing": 0.3}
+    assert_both_close("cross_entropy", draws(6, 5, CLASSES), target, **options)
+
+
 @pytest.mark.parametrize(
     ("reduction", "d_loss", "mentions"),
     [("none", np.ones(3), "(2, 3)"), ("mean", np.ones((2, 3)), "()"), ("sum", np.ones(1), "()")],
