@@ -8,6 +8,8 @@ Data flows one way:
     noise.py,           how much rounding can explain, by running the reference with simulated rounding
     tolerance.py
     compare.py          verdicts, and the place where two traces part
-    run.py, log.py      all cases of a run on worker processes, and the results log
+    isolated.py         a user's file in a process of its own, out of reach of torch and of the verdicts
+    run.py              all cases of a run on worker processes
+    log.py, schema.py   the results log, and the types of what its lines hold
     cli.py              the commands
 """

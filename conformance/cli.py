@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_args
@@ -18,7 +18,8 @@ from conformance.case import DTYPES, FAMILIES, Case, Level
 from conformance.cases.torch_suites import SUITES, TorchSuiteMissingError
 from conformance.divergences import by_id, catalogue
 from conformance.divergences.notebook import SIMPLE_RNN, SIMPLE_RNN_2
-from conformance.implementation import REFERENCE, ImplementationError, load
+from conformance.implementation import REFERENCE, ImplementationError
+from conformance.isolated import opened
 from reports import kill_matrix, markdown, summary, teaching, terminal
 from reports.tables import github
 
@@ -93,23 +94,18 @@ def run_command(
     """
     started = time.perf_counter()
     selected = _select(level=level, **filters)
-    loaded = load(implementation)
-    _make_folder(out)
+    loaded = opened(implementation)
+    _make_folder(out, RESULTS, REPORT)
     header = log.header(log.command_line(), loaded, selected)
 
-    with _progress(run.judge_all(selected, implementation), len(selected)) as progress:
+    with _progress(run.judge_all(selected, loaded), len(selected)) as progress:
         judged = list(progress)
     diagnoses = run.diagnose_all(selected, judged, loaded.precision)
     checks = log.with_diagnoses([check for result in judged for check in result.checks], diagnoses)
     torch_seconds = sum(result.torch_seconds for result in judged)
     footer = log.footer(checks, diagnoses, seconds=time.perf_counter() - started, torch_seconds=torch_seconds)
     complete = log.Log(header, checks, footer)
-    report = markdown.render(complete)
-    try:
-        log.write(out / RESULTS, complete)
-    except OSError as error:
-        raise _Refused(f"cannot write to {out}: {error.strerror}") from None
-    _write(out / REPORT, report)
+    _write({out / REPORT: markdown.render(complete), out / RESULTS: log.text(complete)})
 
     missing = sorted({check.family for check in checks if check.verdict == "skipped"} & set(required))
     absent = sorted(set(required) - {check.family for check in checks})
@@ -136,11 +132,14 @@ def list_command(level: Level, **filters: Sequence[str]) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; printed if left out.")
 def report_command(results: Path, out: Path | None) -> None:
     """Render the report of a finished run again from its log, RESULTS."""
-    text = markdown.render(log.read(results / RESULTS if results.is_dir() else results))
+    complete = log.read(results / RESULTS if results.is_dir() else results)
+    if log.SWEPT in complete.footer:
+        raise _Refused(f"{results} is the log of a sweep, which has no report: its table is what the sweep printed")
+    text = markdown.render(complete)
     if out is None:
         click.echo(text, nl=False)
         return
-    _write(out, text)
+    _write({out: text})
 
 
 @cli.command("sweep")
@@ -158,21 +157,18 @@ def sweep_command(implementation: str, count: int, seed: int, dtypes: Sequence[s
     a case again.
     """
     started = time.perf_counter()
-    loaded = load(implementation)
-    _make_folder(out)
+    loaded = opened(implementation)
+    _make_folder(out, SWEEP)
     tally, torch_seconds = summary.Tally(), 0.0
     for dtype in dtypes or DTYPES:
-        with _progress(run.sweep_all(range(count), seed, dtype, implementation), count) as progress:
+        with _progress(run.sweep_all(range(count), seed, dtype, loaded), count) as progress:
             for judged in progress:
                 tally.add(judged.checks)
                 torch_seconds += judged.torch_seconds
     footer = log.footer(tally.kept(), seconds=time.perf_counter() - started, torch_seconds=torch_seconds)
-    footer["swept"] = tally.rows()
+    footer[log.SWEPT] = tally.rows()
     complete = log.Log(log.header(log.command_line(), loaded, []), tally.kept(), footer)
-    try:
-        log.write(out / SWEEP, complete)
-    except OSError as error:
-        raise _Refused(f"cannot write to {out}: {error.strerror}") from None
+    _write({out / SWEEP: log.text(complete)})
     click.echo(tabulate(tally.rows(), ["family", "dtype", *summary.COUNTS, "error / tolerance", "worst case"]))
     click.echo(f"\n{out / SWEEP}")
     if tally.failures():
@@ -186,19 +182,22 @@ def sweep_command(implementation: str, count: int, seed: int, dtypes: Sequence[s
 def kill_matrix_command(out: Path, onnx: bool, level: Level, **filters: Sequence[str]) -> None:
     """Show which case catches which known divergence, and write KILL-MATRIX.md.
 
-    Exit code 1 if one is caught by no case.
+    Exit code 1 if one is caught by no case. If suites, families or ids are selected, only the divergences count that
+    change a function which one of these cases goes through.
     """
     selected = [case for case in _select(level=level, **filters) if filters["dtypes"] or str(case.dtype) == "float64"]
-    _make_folder(out)
+    _make_folder(out, KILL_MATRIX)
     with _progress(kill.kills(selected), len(selected)) as progress:
         kills = [found for of_case in progress for found in of_case]
     comparison = _onnx_comparison(kills) if onnx else ""
-    divergences = catalogue()
-    _write(out / KILL_MATRIX, kill_matrix.render(selected, divergences, kills, comparison))
-    click.echo(kill_matrix.headline(selected, divergences, kills))
+    narrowed = filters["suites"] or filters["families"] or filters["globs"]
+    divergences = kill.within_reach(selected, catalogue()) if narrowed else catalogue()
+    left_out = len(catalogue()) - len(divergences)
+    _write({out / KILL_MATRIX: kill_matrix.render(selected, divergences, kills, comparison, left_out)})
+    click.echo(kill_matrix.headline(selected, divergences, kills, left_out))
     if comparison:
         click.echo(comparison)
-    missed = kill.survivors(kills)
+    missed = kill.survivors(kills, divergences)
     for divergence in missed:
         click.echo(f"not caught: {divergence.id}: {divergence.title}")
     click.echo(f"\n{out / KILL_MATRIX}")
@@ -214,13 +213,17 @@ def explain_command(name: str) -> None:
         divergence = by_id()[name]
         click.echo(teaching.text(divergence, explain.worked(divergence), with_formula=True))
         return
-    found = [case for case in cases.all_cases() if name in (case.id, case.id.rpartition("/")[0])]
+    available = cases.available(ids=[name])
+    found = [case for case in available if name in (case.id, case.id.rpartition("/")[0])]
     if not found:
-        near = difflib.get_close_matches(name, [*by_id(), *(case.id for case in cases.all_cases())], n=3)
+        near = difflib.get_close_matches(name, [*by_id(), *(case.id for case in available)], n=3)
         hint = f"; did you mean {' or '.join(near)}?" if near else "; `conformance list` shows every case"
         raise _Refused(f"no divergence and no case is called {name}{hint}")
     case = found[0]
     click.echo(teaching.case_text(case.id, case.note, dict(case.config), {key: case[key].shape for key in case}))
+    if case.left_out:
+        click.echo(f"It is left out: {case.left_out}.")
+        return
     caught = [entry for entry in kill.kills_of(case, list(by_id())) if entry.kind != "equivalent"]
     click.echo(github(["it catches", "in", "error / tolerance"], [_kill_row(entry) for entry in caught]))
 
@@ -243,7 +246,7 @@ def catalogue_command(out: Path | None) -> None:
     if out is None:
         click.echo(text, nl=False)
     else:
-        _write(out, text)
+        _write({out: text})
 
 
 def _onnx_comparison(kills: Sequence[kill.Kill]) -> str:
@@ -272,18 +275,24 @@ def _progress(results: Iterable[Result], length: int) -> Any:
     return click.progressbar(results, length=length, label="cases", file=sys.stderr, hidden=not sys.stderr.isatty())
 
 
-def _make_folder(out: Path) -> None:
+def _make_folder(out: Path, *files: str) -> None:
+    """Make the folder for results, and find out before the work whether it takes them."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _Refused(f"cannot write to {out}: {error.strerror}, expected a folder") from None
+    for name in files:
+        try:
+            log.check_writable(out / name)
+        except OSError as error:
+            raise _Refused(f"cannot write {out / name}: {error.strerror}") from None
 
 
-def _write(path: Path, text: str) -> None:
+def _write(texts: Mapping[Path, str]) -> None:
     try:
-        log.write_text(path, text)
+        log.write_texts(texts)
     except OSError as error:
-        raise _Refused(f"cannot write {path}: {error.strerror}") from None
+        raise _Refused(f"cannot write {' and '.join(map(str, texts))}: {error.strerror}") from None
 
 
 def _select(level: Level, **filters: Sequence[str]) -> list[Case]:
@@ -306,7 +315,7 @@ def main() -> NoReturn:
     except (_Refused, ImplementationError, TorchSuiteMissingError, log.LogError) as error:
         _refuse(str(error))
     except BrokenProcessPool:
-        _refuse("a worker process died: the implementation ended it, or memory ran out; nothing was written")
+        _refuse("a worker process died, perhaps because memory ran out; nothing was written")
     sys.exit(code)
 
 

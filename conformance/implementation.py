@@ -12,18 +12,28 @@ from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from conformance.adapters import reference, reference_calls, switching
 from conformance.case import DTYPES, FAMILIES, Case
-from conformance.refusals import Outcome, outcome
-from conformance.trace import Trace, as_trace
+from conformance.refusals import Outcome, in_words, message_of, outcome
+from conformance.trace import NotATraceError, Trace, as_trace
 
 REFERENCE = "numpy"
 
 
 class ImplementationError(Exception):
     """The implementation that was named cannot be used; the message says why in one line."""
+
+
+class Failure(NamedTuple):
+    """Why an implementation gives nothing for a case."""
+
+    verdict: Literal["skipped", "errored"]
+    reason: str
+
+
+Given = TypeVar("Given", Trace, Outcome)
 
 
 @dataclass(frozen=True)
@@ -38,12 +48,37 @@ class Implementation:
     """whether it claims to give every array of every case"""
     path: Path | None = None
 
+    @property
+    def source(self) -> str:
+        """The name that it can be loaded by again, wherever the working folder is then."""
+        return REFERENCE if self.path is None else str(self.path)
+
+    def attempt(self, case: Case) -> Trace | Failure:
+        """The implementation's trace of a case, or why there is none."""
+        return self._attempted(self.run, case)
+
+    def attempt_call(self, case: Case) -> Outcome | Failure:
+        """How the implementation's call of an ``error`` case ends, or why it was not made."""
+        return self._attempted(self.call, case)
+
+    def _attempted(self, function: Callable[[Case], Given], case: Case) -> Given | Failure:
+        try:
+            return function(case)
+        except NotImplementedError as reason:
+            return Failure("skipped", f"not implemented: {message_of(reason)}")
+        except NotATraceError as error:
+            return Failure("errored", str(error))
+        except KeyboardInterrupt:  # whoever started the run ends it
+            raise
+        except BaseException as error:  # the code under test may raise anything: that is its result
+            return Failure("errored", self.where(error))
+
     def run(self, case: Case) -> Trace:
         """The implementation's trace of a case; what it prints goes to standard error.
 
         Raises:
             NotImplementedError: the implementation leaves this case, or its family, out.
-            Exception: whatever else the implementation raises.
+            BaseException: whatever else the implementation raises.
         """
         with redirect_stdout(sys.stderr):
             return as_trace(self._function(case)(copy.deepcopy(case)))
@@ -53,9 +88,10 @@ class Implementation:
 
         Raises:
             NotImplementedError: it has no such function.
+            BaseException: what it raises that is no ``Exception``.
         """
         with redirect_stdout(sys.stderr):
-            return outcome(self._function(case), copy.deepcopy(case))
+            return outcome(self._function(case), copy.deepcopy(case), self.where)
 
     def _function(self, case: Case) -> Callable[[Case], Any]:
         # it is given a copy: whatever it does to its case must not reach the judge or the next case
@@ -66,7 +102,7 @@ class Implementation:
 
     def where(self, error: BaseException) -> str:
         """An exception in one line: class, message, and the line of the user's file that it came through last."""
-        text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        text = in_words(error)
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if self._is_own(frame.filename)]
         return f"{text} ({self.name}, line {lines[-1]})" if lines else text
 
@@ -117,9 +153,10 @@ def _import(path: Path) -> Any:
     try:
         with redirect_stdout(sys.stderr):
             spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # a user's file may raise anything while it is imported
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a user's file may raise anything while it is imported
         del sys.modules[module_name]
         own = Implementation(path.name, {}, path=path)
-        line = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
-        raise ImplementationError(f"{path.name} cannot be imported: {own.where(error)}{line}") from error
+        raise ImplementationError(f"{path.name} cannot be imported: {own.where(error)}") from error
     return module

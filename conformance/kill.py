@@ -117,6 +117,14 @@ def run_reference(case: Case) -> tuple[Trace | str, set[str]]:
     return trace, {f"{entry.category.__name__}: {entry.message}" for entry in caught}
 
 
+def within_reach(cases: Sequence[Case], divergences: Sequence[Divergence]) -> list[Divergence]:
+    """The divergences that change a function which any of the cases goes through: the others cannot show in them."""
+    functions: set[tuple[str, str]] = set()
+    for case in cases:
+        functions |= executed(getattr(reference, case.family), case)
+    return [known for known in divergences if functions_of(known.patches) & functions]
+
+
 def survivors(found: Sequence[Kill], divergences: Sequence[Divergence] | None = None) -> list[Divergence]:
     """The divergences that no case catches and that are not argued to be equivalent."""
     caught = {kill.divergence for kill in found}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -19,14 +20,17 @@ from typing import Any, get_args
 import numpy as np
 from threadpoolctl import threadpool_info
 
+from conformance import schema
 from conformance.case import Case
 from conformance.compare import Check, Verdict
 from conformance.diagnose import Diagnosis
 from conformance.divergences import by_id
 from conformance.divergences.patching import diff
-from conformance.implementation import Implementation
+from conformance.isolated import Subject
 
 SCHEMA = 1
+SWEPT = "swept"
+"""in the footer of a sweep's log, which keeps few of the checks and no configurations: there is no report of it"""
 PINNED_TORCH = "2.13.0"
 """the version that computes the expectation; others work, and every report says so"""
 
@@ -46,7 +50,7 @@ class Log:
     footer: Mapping[str, Any]
 
 
-def header(command: Sequence[str], implementation: Implementation, cases: Iterable[Case]) -> dict[str, Any]:
+def header(command: Sequence[str], implementation: Subject, cases: Iterable[Case]) -> dict[str, Any]:
     """What a run was: versions, processor, command, and the configuration of every case."""
     torch_version = version("torch")
     return {
@@ -123,8 +127,13 @@ def _diagnosis(found: Diagnosis) -> dict[str, Any]:
 
 def write(path: Path, log: Log) -> None:
     """Write a log; what was at ``path`` stays as it is until the new one is complete."""
+    write_text(path, text(log))
+
+
+def text(log: Log) -> str:
+    """A log as its file holds it."""
     lines = [log.header, *map(_line, log.checks), log.footer]
-    write_text(path, "".join(json.dumps(_encode(line), allow_nan=False) + "\n" for line in lines))
+    return "".join(json.dumps(_encode(line), allow_nan=False) + "\n" for line in lines)
 
 
 OPTIONAL = ("replay_differs", "replay_skipped")
@@ -138,19 +147,51 @@ def _line(check: Check) -> dict[str, Any]:
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file in one step. A link stays a link, and a device or a pipe is written to, never replaced."""
-    if path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8")
-        return
-    path = path.resolve()
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".tmp", delete=False) as file:
-        pass
+    write_texts({path: text})
+
+
+def write_texts(texts: Mapping[Path, str]) -> None:
+    """Replace files that belong together: none of them before all are written beside their places."""
+    for path in texts:
+        _refuse_folder(path)
+    written: dict[str, Path] = {}
     try:
-        Path(file.name).write_text(text, encoding="utf-8")
-        os.chmod(file.name, 0o666 & ~_umask())
-        os.replace(file.name, path)
-    except OSError:
-        os.unlink(file.name)
-        raise
+        for path, text in texts.items():
+            if path.exists() and not path.is_file():
+                path.write_text(text, encoding="utf-8")
+                continue
+            beside = _file_beside(path)
+            written[beside] = path.resolve()
+            Path(beside).write_text(text, encoding="utf-8")
+            os.chmod(beside, 0o666 & ~_umask())
+        for beside in list(written):
+            os.replace(beside, written[beside])
+            del written[beside]
+    finally:
+        for beside in written:
+            os.unlink(beside)
+
+
+def check_writable(path: Path) -> None:
+    """Find out before the work whether ``write_text`` will be able to write.
+
+    Raises:
+        OSError: it is a folder, or its folder takes no file.
+    """
+    _refuse_folder(path)
+    if path.is_file() or not path.exists():
+        os.unlink(_file_beside(path))
+
+
+def _refuse_folder(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+
+
+def _file_beside(path: Path) -> str:
+    """A new file in the folder of another, which it can replace in one step."""
+    with tempfile.NamedTemporaryFile(dir=path.resolve().parent, suffix=".tmp", delete=False) as file:
+        return file.name
 
 
 def _umask() -> int:
@@ -173,7 +214,7 @@ def read(path: Path) -> Log:
     for number, line in enumerate(text.splitlines(), start=1):
         try:
             entry = json.loads(line)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # a number of thousands of digits, lists in lists without end
             raise LogError(f"{path}, line {number}: not JSON; the log is damaged or no results log") from None
         if not isinstance(entry, dict):
             raise LogError(f"{path}, line {number}: expected a JSON object")
@@ -188,21 +229,32 @@ def read(path: Path) -> Log:
         checks = [_check(entry) for entry in entries[1:-1]]
     except (KeyError, TypeError) as error:
         raise LogError(f"{path}: a line is no check: {error}") from None
+    if damage := schema.fault_of_checks(checks):
+        raise LogError(f"{path} is damaged: {damage}")
     counted = footer(checks, seconds=0.0, torch_seconds=0.0)
     for key in ("checks", "cases", "counts"):
         if entries[-1].get(key) != counted[key]:
             raise LogError(f"{path} is incomplete: {key} {counted[key]}, its footer has {entries[-1].get(key)}")
-    missing = [key for key in _HEADER_KEYS if key not in entries[0]]
-    missing += [key for key in counted if key not in entries[-1]]
-    if missing or not {check.case for check in checks} <= set(entries[0]["cases"]):
-        raise LogError(f"{path} is damaged: it has no {', '.join(missing) or 'configuration for some case'}")
+    damage = (
+        schema.fault(entries[0], schema.Header)
+        or schema.fault(entries[-1], schema.Footer)
+        or ("" if SWEPT in entries[-1] else _fault_of_configs(entries[0]["cases"], checks))
+    )
+    if damage:
+        raise LogError(f"{path} is damaged: {damage}")
     return Log(entries[0], checks, entries[-1])
 
 
-_HEADER_KEYS = (
-    *("started", "command", "implementation", "versions", "torch_pinned", "torch_is_pinned", "platform"),
-    *("processor", "blas", "longdouble_bits", "cases"),
-)
+def _fault_of_configs(cases: Mapping[str, Any], checks: Iterable[Check]) -> str | None:
+    """What is missing of the configurations that reports read."""
+    for case, family in dict.fromkeys((check.case, check.family) for check in checks):
+        if case not in cases:
+            return "it has no configuration for some case"
+        if family in schema.CONFIGS and (
+            found := schema.fault(cases[case]["config"], schema.CONFIGS[family], f"cases.{case}.config")
+        ):
+            return found
+    return None
 
 
 def _check(entry: Mapping[str, Any]) -> Check:

@@ -31,7 +31,7 @@ class OnnxMissingError(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "the comparison with the ONNX node tests needs the package onnx: pip install 'recurrent-conformance[onnx]'"
+            "the comparison with the ONNX node tests needs the package onnx: in the clone, pip install -e '.[onnx]'"
         )
 
 

@@ -23,14 +23,23 @@ KINDS: tuple[type[Exception], ...] = (
 
 
 class Outcome(NamedTuple):
-    """How a call ended."""
+    """How a call ended, in plain data that one process can send to another."""
 
-    error: Exception | None
+    kinds: tuple[type[Exception], ...] = ()
+    """every class in the table that the exception belongs to; none if the call was accepted"""
+    message: str = ""
+    words: str = "accepted"
+
+    @classmethod
+    def of(cls, error: Exception, words: str | None = None) -> Outcome:
+        """The outcome of a call that raised; ``words`` say more than its class and message, if need be."""
+        kinds = tuple(kind for kind in KINDS if isinstance(error, kind))
+        return cls(kinds, message_of(error), words or in_words(error))
 
     @property
     def kind(self) -> type[Exception] | None:
-        """The class in the table that the exception belongs to; None if the call was accepted."""
-        return None if self.error is None else next(kind for kind in KINDS if isinstance(self.error, kind))
+        """The first class in the table that the exception belongs to; None if the call was accepted."""
+        return self.kinds[0] if self.kinds else None
 
     @property
     def trace(self) -> Trace:
@@ -38,25 +47,36 @@ class Outcome(NamedTuple):
 
     def agrees_with(self, torchs: Outcome) -> bool:
         """Whether both accept, or this is of the class that torch refuses with, or of a subclass."""
-        if torchs.kind is None or self.error is None:
+        if torchs.kind is None or self.kind is None:
             return torchs.kind is self.kind
-        return isinstance(self.error, torchs.kind)
+        return torchs.kind in self.kinds
 
     def __str__(self) -> str:
-        if self.error is None:
-            return "accepted"
-        return f"{type(self.error).__name__}: {' '.join(str(self.error).split())}"
+        return self.words
 
 
-def outcome(call: Callable[[Case], object], case: Case) -> Outcome:
+def in_words(error: BaseException) -> str:
+    """An exception in one line: class and message."""
+    return f"{type(error).__name__}: {message_of(error)}"
+
+
+def message_of(error: BaseException) -> str:
+    """An exception's message in one line."""
+    try:
+        return " ".join(str(error).split())
+    except Exception as failure:  # a class of the user's, whose message is code under test too
+        return f"no message: its __str__ raises {type(failure).__name__}"
+
+
+def outcome(call: Callable[[Case], object], case: Case, describe: Callable[[Exception], str] = in_words) -> Outcome:
     """Make a case's call. What it returns does not matter, nor whether it warns."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
             call(case)
         except Exception as error:  # whatever it is: that is what is compared
-            return Outcome(error)
-    return Outcome(None)
+            return Outcome.of(error, describe(error))
+    return Outcome()
 
 
 def describe(trace: Trace) -> str:

@@ -21,11 +21,12 @@ from conformance.case import Case
 from conformance.cases import sweep
 from conformance.compare import Check, Judge
 from conformance.diagnose import Diagnosis, Search
-from conformance.implementation import REFERENCE, Implementation, load
+from conformance.implementation import REFERENCE, Failure
+from conformance.isolated import Subject, opened
 from conformance.matching import Observation
 from conformance.refusals import outcome
 from conformance.tolerance import Precision, Simulation
-from conformance.trace import NotATraceError, Trace, as_trace
+from conformance.trace import Trace, as_trace
 
 CASES_PER_PROCESS = 25
 """a second process has to import torch first, which fewer cases do not repay"""
@@ -44,19 +45,16 @@ class Judged(NamedTuple):
     """what the implementation gave, if anything of it diverges"""
 
 
-def judge_all(cases: Sequence[Case], implementation: str) -> Iterator[Judged]:
-    """Verdicts on every case, in order, as they become known.
-
-    ``implementation`` is a name that ``implementation.load`` takes: every process loads it for itself.
-    """
+def judge_all(cases: Sequence[Case], implementation: Subject) -> Iterator[Judged]:
+    """Verdicts on every case, in order, as they become known."""
     processes = min(cores(), max(len(cases) // CASES_PER_PROCESS, 1))
     if processes == 1:
-        _start_worker(implementation)
-        yield from map(_judge_in_worker, cases)
+        start_process()
+        yield from (judge(case, implementation) for case in cases)
         return
     # a fresh interpreter each: torch does not survive a fork once it has started threads
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, _start_worker, (implementation,)) as pool:
+    with ProcessPoolExecutor(processes, context, _start_worker, (implementation.source,)) as pool:
         yield from pool.map(_judge_in_worker, cases, chunksize=4)
 
 
@@ -69,14 +67,14 @@ def expectation(case: Case) -> tuple[Trace, float]:
     return trace, time.perf_counter() - started
 
 
-def sweep_all(numbers: Sequence[int], seed: int, dtype: str, implementation: str) -> Iterator[Judged]:
+def sweep_all(numbers: Sequence[int], seed: int, dtype: str, implementation: Subject) -> Iterator[Judged]:
     """Verdicts on random cases, by number."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(cores(), context, _start_worker, (implementation,)) as pool:
+    with ProcessPoolExecutor(cores(), context, _start_worker, (implementation.source,)) as pool:
         yield from pool.map(partial(_sweep_in_worker, seed=seed, dtype=dtype), numbers, chunksize=16)
 
 
-def judge(case: Case, implementation: Implementation) -> Judged:
+def judge(case: Case, implementation: Subject) -> Judged:
     """Verdicts on one case."""
     if case.left_out:
         check = Judge(case, {}, getattr(reference, case.family), Precision.of(np.dtype(np.float64)))
@@ -88,14 +86,9 @@ def judge(case: Case, implementation: Implementation) -> Judged:
     # the coarser one: arithmetic in float64 does not make a float32 case finer
     precision = Precision.of(np.dtype(np.float32) if declared == "float32" else case.dtype)
     verdicts = CachedJudge(case, expected, getattr(reference, case.family), precision, implementation.complete)
-    try:
-        actual = implementation.run(case)
-    except NotImplementedError as reason:
-        return Judged([verdicts.whole("skipped", f"not implemented: {' '.join(str(reason).split())}")], torch_seconds)
-    except NotATraceError as error:
-        return Judged([verdicts.whole("errored", str(error))], torch_seconds)
-    except (Exception, SystemExit) as error:  # the code under test may raise anything: that is its result
-        return Judged([verdicts.whole("errored", implementation.where(error))], torch_seconds)
+    actual = implementation.attempt(case)
+    if isinstance(actual, Failure):
+        return Judged([verdicts.whole(actual.verdict, actual.reason)], torch_seconds)
     if declared:
         actual = {
             name: value.astype(expected[name].dtype) if name in expected and value.dtype == declared else value
@@ -103,12 +96,12 @@ def judge(case: Case, implementation: Implementation) -> Judged:
         }
     checks = list(verdicts.checks(actual))
     if implementation.name == REFERENCE and case.family == "optimizer":
-        checks = _replayed(checks, case, expected, implementation)
+        checks = _replayed(checks, case, expected)
     diverges = any(check.verdict == "diverges" for check in checks)
     return Judged(checks, torch_seconds, actual if diverges else None)
 
 
-def _judge_call(case: Case, implementation: Implementation) -> Judged:
+def _judge_call(case: Case, implementation: Subject) -> Judged:
     """The verdict on a call that may be wrong: the class of the exception is compared, both messages are kept."""
     from conformance.adapters import pytorch_calls
 
@@ -116,28 +109,23 @@ def _judge_call(case: Case, implementation: Implementation) -> Judged:
     expected = outcome(pytorch_calls.call, case)
     torch_seconds = time.perf_counter() - started
     verdicts = Judge(case, expected.trace, reference.error, Precision.of(case.dtype))
-    try:
-        actual = implementation.call(case)
-    except NotImplementedError as reason:
-        return Judged([verdicts.whole("skipped", f"not implemented: {reason}")], torch_seconds)
-    except SystemExit as error:
-        return Judged([verdicts.whole("errored", implementation.where(error))], torch_seconds)
+    actual = implementation.attempt_call(case)
+    if isinstance(actual, Failure):
+        return Judged([verdicts.whole(actual.verdict, actual.reason)], torch_seconds)
     agrees = actual.agrees_with(expected)
-    if not agrees and isinstance(actual.error, NotImplementedError) and not implementation.complete:
-        message = " ".join(str(actual.error).split())
-        return Judged([verdicts.whole("skipped", f"not implemented: {message}")], torch_seconds)
-    check = verdicts.refusal(agrees, implementation.where(actual.error) if actual.error else "accepted", expected)
-    return Judged([check], torch_seconds, None if agrees else actual.trace)
+    if not agrees and NotImplementedError in actual.kinds and not implementation.complete:
+        return Judged([verdicts.whole("skipped", f"not implemented: {actual.message}")], torch_seconds)
+    return Judged([verdicts.refusal(agrees, actual, expected)], torch_seconds, None if agrees else actual.trace)
 
 
-def _replayed(checks: Sequence[Check], case: Case, expected: Trace, implementation: Implementation) -> list[Check]:
+def _replayed(checks: Sequence[Check], case: Case, expected: Trace) -> list[Check]:
     """The checks, with what is left of every difference when the reference rounds as torch does."""
     from conformance.adapters import arithmetic  # torch
 
     reason = replay.refusal(case) or _refusal_of_this_processor()
     if reason:
         return [dataclasses.replace(check, replay_skipped=reason) for check in checks]
-    trace = replay.replay(case, implementation.functions[case.family], arithmetic.sqrt)
+    trace = replay.replay(case, getattr(reference, case.family), arithmetic.sqrt)
     differs = {name: replay.differing(trace[name], value) for name, value in expected.items() if name in trace}
     return [dataclasses.replace(check, replay_differs=differs.get(check.array or "")) for check in checks]
 
@@ -204,7 +192,7 @@ class CachedJudge(Judge):
         return simulations.simulation(self.case, self.precision, super().simulate)
 
 
-_implementation: Implementation
+_implementation: Subject
 
 
 def start_process() -> None:
@@ -215,10 +203,10 @@ def start_process() -> None:
     pytorch.use_one_thread()
 
 
-def _start_worker(name: str) -> None:
+def _start_worker(source: str) -> None:
     global _implementation
     start_process()
-    _implementation = load(name)
+    _implementation = opened(source)
 
 
 def _judge_in_worker(case: Case) -> Judged:

@@ -12,8 +12,13 @@ their results and change nothing that they are given.
     activations   tanh, relu, sigmoid, softmax, log_softmax
     losses        cross-entropy, negative log-likelihood and mean squared error
     initializers  how parameters start
-    optim         SGD, Adagrad, RMSprop, Adam, AdamW
+    optim         SGD, ASGD, Adagrad, RMSprop, Adadelta, Rprop, Adam, AdamW, Adamax, NAdam, RAdam, SparseAdam,
+                  Adafactor, Muon, LBFGS; groups of parameters, torch's state_dict in both directions
+    clip          clipping of gradients, by norm and by value
+    schedules     learning-rate schedules, and compositions of them
     notebook      layers and optimizers as classes with a forward / backward / update workflow
+    checks        what all ask of their arguments
+    rounding      bfloat16, which NumPy does not have
 
 Every function computes in the dtype of its arguments: float32, float64 or longdouble.
 """

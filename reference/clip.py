@@ -9,12 +9,13 @@ Gradients are arrays by name; None, and a name left out, mean none.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import numpy as np
 
 from reference.checks import Array, check_array
 
-Grads = Mapping[str, Array | None]
+Grads: TypeAlias = Mapping[str, Array | None]
 
 
 def total_norm(grads: Grads, norm_type: float = 2.0, error_if_nonfinite: bool = False) -> Array:

@@ -142,7 +142,9 @@ def kaiming_uniform(
     rng: np.random.Generator,
     dtype: DTypeLike = np.float64,
 ) -> Array:
-    """Uniform within +-``kaiming_uniform_bound``."""
+    """Uniform within +-``kaiming_uniform_bound``. A shape without elements needs none, as in torch."""
+    if 0 in shape:
+        return np.empty(shape, dtype=dtype)
     bound = kaiming_uniform_bound(shape, a, mode, nonlinearity)
     return uniform(shape, -bound, bound, rng=rng, dtype=dtype)
 
@@ -156,7 +158,9 @@ def kaiming_normal(
     rng: np.random.Generator,
     dtype: DTypeLike = np.float64,
 ) -> Array:
-    """Gaussian with ``kaiming_normal_std``."""
+    """Gaussian with ``kaiming_normal_std``. A shape without elements needs none, as in torch."""
+    if 0 in shape:
+        return np.empty(shape, dtype=dtype)
     return normal(shape, 0.0, kaiming_normal_std(shape, a, mode, nonlinearity), rng=rng, dtype=dtype)
 
 
@@ -254,7 +258,7 @@ def _householder(a: Array) -> tuple[Array, Array]:
     NumPy's ``linalg.qr`` has no longdouble.
     """
     n = a.shape[1]
-    r, q, reflectors = a.copy(), np.zeros_like(a, order="C"), []
+    r, q, reflectors = a.copy(), np.zeros_like(a), []
     for j in range(n):
         v = r[j:, j].copy()
         v[0] += np.copysign(np.sqrt(v.dot(v)), v[0])  # away from 0: nothing cancels

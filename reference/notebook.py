@@ -183,7 +183,7 @@ class sigmoid:
         return Z
 
     def backward(self, dZ: Array) -> Array:
-        return activations.sigmoid_backward(dZ, self.Z)
+        return activations.sigmoid_backward(dZ, _kept(self.Z))
 
 
 Sigmoid = sigmoid
@@ -200,7 +200,7 @@ class Tanh:
         return Z
 
     def backward(self, dZ: Array) -> Array:
-        return activations.tanh_backward(dZ, self.Z)
+        return activations.tanh_backward(dZ, _kept(self.Z))
 
 
 class ReLU:
@@ -214,7 +214,7 @@ class ReLU:
         return Z
 
     def backward(self, dZ: Array) -> Array:
-        return activations.relu_backward(dZ, self.Z)
+        return activations.relu_backward(dZ, _kept(self.Z))
 
 
 class Softmax:
@@ -229,6 +229,8 @@ class Softmax:
 
     def backward(self, y: Array) -> Array:
         """Gradient with respect to A of the mean cross-entropy, given the targets' probabilities (one-hot)."""
+        if np.shape(y) != _kept(self.Z).shape:
+            raise ValueError(f"y must be probabilities (one-hot) of shape {self.Z.shape}, got {np.shape(y)}")
         d_A: Array = (self.Z - y) / len(y)
         return d_A
 
@@ -250,6 +252,7 @@ class FC:
         fan_in = (n_nodes1,) if isinstance(initializer, _FanInitializer) else ()
         self.B = initializer.B(n_nodes2, *fan_in)
         self.Z: Any = None
+        self._cache: Any = None
         self.dA: Any = None
         self.dW: Any = None
         self.dB: Any = None
@@ -271,7 +274,7 @@ class FC:
         """Gradient with respect to X, from the weights as they were in ``forward``; then the update."""
         params = self._torch_params()
         self.dA = np.array(dA, dtype=params["weight"].dtype, subok=True)
-        grads = linear.backward(self.model, params, self._cache, self.dA)
+        grads = linear.backward(self.model, params, _kept(self._cache), self.dA)
         self.dW, self.dB = grads["weight"].T, grads["bias"][None]
         self.optimizer.update(self)
         return grads["input"]
@@ -404,8 +407,15 @@ def _nonlinearity(activation: Activation) -> rnn.Nonlinearity:
     return rnn.Nonlinearity(forward, lambda h: h, backward)
 
 
+def _kept(value: Any) -> Any:
+    """What ``forward`` kept for ``backward``."""
+    if value is None:
+        raise RuntimeError("backward needs what forward keeps: call forward first")
+    return value
+
+
 def _upstream(dA: ArrayLike, like: Array) -> Array:
-    array = np.array(dA, dtype=like.dtype, subok=True)
+    array = np.array(dA, dtype=_kept(like).dtype, subok=True)
     if array.shape != like.shape:
         raise ValueError(f"dA must have the shape of the layer's output, {like.shape}, got {array.shape}")
     return array

@@ -64,7 +64,7 @@ def pad_sequence(
     if padding_side not in ("right", "left"):
         raise RuntimeError(f"Expected padding_side to be one of left or right, but got {padding_side}.")
     steps = max(len(sequence) for sequence in given)
-    padded = np.full_like(given[0], padding_value, order="C", shape=(steps, len(given), *given[0].shape[1:]))
+    padded = np.full_like(given[0], padding_value, shape=(steps, len(given), *given[0].shape[1:]))
     for index, sequence in enumerate(given):
         start = 0 if padding_side == "right" else steps - len(sequence)
         padded[start : start + len(sequence), index] = sequence
@@ -92,7 +92,7 @@ def pack_padded_sequence(
     sorted_indices = unsorted_indices = None
     if not enforce_sorted:
         sorted_indices = np.argsort(-lengths, kind="stable")
-        unsorted_indices = np.argsort(sorted_indices, kind="stable")
+        unsorted_indices = np.argsort(sorted_indices)
         time_major, lengths = time_major[:, sorted_indices], lengths[sorted_indices]
     within = np.arange(lengths[0])[:, None] < lengths
     return PackedSequence(time_major[: lengths[0]][within], within.sum(axis=1), sorted_indices, unsorted_indices)
@@ -117,9 +117,7 @@ def pad_packed_sequence(
         check_type("total_length", total_length, int)
         if total_length < steps:
             raise ValueError(f"total_length must be at least {steps}, the longest length, got {total_length}")
-    padded = np.full_like(
-        data, padding_value, order="C", shape=(total_length or steps, int(batch_sizes[0]), *data.shape[1:])
-    )
+    padded = np.full_like(data, padding_value, shape=(total_length or steps, int(batch_sizes[0]), *data.shape[1:]))
     within = np.arange(batch_sizes[0]) < batch_sizes[:, None]
     padded[:steps][within] = data
     lengths = within.sum(axis=0)

@@ -12,11 +12,17 @@ from reports.summary import ratio_text
 from reports.tables import github
 
 
-def render(cases: Sequence[Case], divergences: Sequence[Divergence], kills: Sequence[Kill], onnx: str = "") -> str:
+def render(
+    cases: Sequence[Case],
+    divergences: Sequence[Divergence],
+    kills: Sequence[Kill],
+    onnx: str = "",
+    left_out: int = 0,
+) -> str:
     """The whole page."""
     parts = [
         "# Kill matrix\n",
-        f"{headline(cases, divergences, kills)}\n",
+        f"{headline(cases, divergences, kills, left_out)}\n",
         "A divergence is a known way of differing from torch, run as a patch of the reference. A case catches it if "
         "its result is then further from torch's than rounding explains, or if it raises or warns. Ratios are error "
         "over tolerance: above 1 is caught.\n",
@@ -33,14 +39,16 @@ def render(cases: Sequence[Case], divergences: Sequence[Divergence], kills: Sequ
     return "\n".join(parts)
 
 
-def headline(cases: Sequence[Case], divergences: Sequence[Divergence], kills: Sequence[Kill]) -> str:
-    """How many divergences are caught, in one sentence."""
+def headline(cases: Sequence[Case], divergences: Sequence[Divergence], kills: Sequence[Kill], left_out: int = 0) -> str:
+    """How many divergences are caught, and how many more are out of the cases' reach, if any."""
     equivalent = sum(known.equivalent is not None for known in divergences)
     caught = len({kill.divergence for kill in kills})
-    return (
-        f"{caught} of {len(divergences) - equivalent} divergences are caught by {len(cases)} cases; "
+    number = "1 case" if len(cases) == 1 else f"{len(cases)} cases"
+    sentence = (
+        f"{caught} of {len(divergences) - equivalent} divergences are caught by {number}; "
         f"{equivalent} more are equivalent to torch."
     )
+    return f"{sentence} {left_out} are left out: they change nothing that {number} can reach." if left_out else sentence
 
 
 DIVERGENCE_HEADERS = ["divergence", "cases", "caught as", "largest ratio", "first caught by", "in"]

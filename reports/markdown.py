@@ -45,7 +45,7 @@ def render(log: Log) -> str:
         _section(
             "What was skipped",
             "Skipped is never a pass.",
-            ["family", "reason", "cases", "arrays"],
+            ["family", "reason", "whole cases", "single arrays"],
             summary.skipped(log),
         ),
         _section(

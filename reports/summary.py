@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.compare import Check
+from conformance.compare import VALUES_AGREE, Check
 from conformance.log import VERDICTS, Log
 
 COUNTS = ["cases", "checks", "agree", "diverge", "errored", "skipped"]
@@ -207,7 +207,12 @@ def _diagnosis(log: Log, found: dict[str, Any]) -> str:
     checks = [check for check in log.checks if check.family == found["family"]]
     diverging = [check for check in checks if check.verdict == "diverges"]
     cases = f"{found['explained']} of {found['diverging']} diverging cases"
-    if not found["sets"]:
+    if diverging and all(map(_is_float32_only, diverging)):
+        lines = [
+            f"{found['family']}: what diverges is float32, and right within its rounding. If the file computes in "
+            'float32 throughout, let it say so: precision = "float32"'
+        ]
+    elif not found["sets"]:
         lines = [f"{found['family']}: no known divergence gives these results."]
     elif found["complete"]:
         lines = [f"{found['family']}: explained ({cases}, and every case that agrees)."]
@@ -220,7 +225,7 @@ def _diagnosis(log: Log, found: dict[str, Any]) -> str:
             lines.append(f"  - {member['title']} ({member['id']}{seen_in})")
     first = next((check for check in diverging if check.place), None)
     if first:
-        lines.append(f"First wrong: {first.array} of {first.case}, at {first.place}.")
+        lines.append(f"First wrong: {first.array} of {first.case}, {at(str(first.place))}.")
     wrong = {check.array for check in diverging}
     right = dict.fromkeys(check.array for check in checks if check.verdict == "agrees" and check.array not in wrong)
     if right and not found["complete"]:
@@ -228,6 +233,15 @@ def _diagnosis(log: Log, found: dict[str, Any]) -> str:
             f"Right in every case: {', '.join(map(str, list(right)[:12]))}{', ...' if len(right) > 12 else ''}."
         )
     return "\n".join(lines)
+
+
+def _is_float32_only(check: Check) -> bool:
+    return (check.reason or "").startswith("dtype float32,") and VALUES_AGREE in str(check.reason)
+
+
+def at(place: str) -> str:
+    """A place in a sentence; some begin with "at" by themselves."""
+    return f"at {place.removeprefix('at ')}"
 
 
 def diffs(log: Log) -> list[str]:

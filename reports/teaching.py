@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from conformance.divergences import Divergence, by_id
 from conformance.divergences.patching import diff
 from conformance.explain import Step, Worked, formula
+from reports.summary import at
 from reports.tables import github
 
 
@@ -49,7 +50,7 @@ def text(divergence: Divergence, example: Worked | None, *, with_formula: bool =
         parts.append(f"In `{example.case}` it ends in {example.failure}")
     elif example:
         parts.append(
-            f"In `{example.case}`, `{example.array}` at {example.place}: "
+            f"In `{example.case}`, `{example.array}` {at(example.place)}: "
             f"right {example.right:.12g}, with the divergence {example.wrong:.12g}."
         )
     return "\n\n".join(parts)

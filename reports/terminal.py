@@ -29,8 +29,8 @@ def render(log: Log) -> str:
     failures = summary.failures(log)
     if failures:
         table = tabulate(
-            [row[:5] for row in failures[:MOST_FAILURES]],
-            ["verdict", "case", "array", "error / tol.", "first at"],
+            [[*row[:4], _where_or_why(row)] for row in failures[:MOST_FAILURES]],
+            ["verdict", "case", "array", "error / tol.", "first at, or why"],
             tablefmt="simple",
             disable_numparse=True,
         )
@@ -44,5 +44,11 @@ def render(log: Log) -> str:
         parts.append("\n".join(patches[:MOST_DIFFS] + ["..."] * (len(patches) > MOST_DIFFS)))
     skipped = summary.skipped(log)
     if skipped:
-        parts.append(tabulate(skipped, ["skipped in", "why", "cases", "arrays"], tablefmt="simple"))
+        parts.append(tabulate(skipped, ["skipped in", "why", "whole cases", "single arrays"], tablefmt="simple"))
     return "\n\n".join(parts)
+
+
+def _where_or_why(row: summary.Row) -> str:
+    """The place of a failure; the reason of what diverges and has none. What errored is told at length further down."""
+    verdict, *_, place, reason = row
+    return str(place or (reason if verdict == "diverges" else ""))

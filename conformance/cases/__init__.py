@@ -7,7 +7,7 @@ and gradients flow into ``output`` and ``h_n`` both. Special values come in addi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 
@@ -68,18 +68,28 @@ def select(
         torch_suites.TorchSuiteMissingError: what such a suite needs is not installed.
     """
     patterns = [ALIASES.get(glob, glob) for glob in globs]
-    swept = [case for glob in globs if (case := sweep.by_id(glob))]
-    asked = {*suites, *(glob.partition("/")[0] for glob in globs)}
-    torchs = [case for name in torch_suites.SUITES if name in asked for case in torch_suites.cases_of_suite(name)]
     return [
         case
-        for case in (*all_cases(), *torchs, *swept)
+        for case in available(suites, globs)
         if (level == "standard" or case.level == "quick")
         and (not suites or case.suite in suites)
         and (not families or case.family in families)
         and (not dtypes or str(case.dtype) in dtypes)
         and (not patterns or any(_matches(case, pattern) for pattern in patterns))
     ]
+
+
+def available(suites: Iterable[str] = (), ids: Iterable[str] = ()) -> list[Case]:
+    """Every case of the suite, and those that are built only when they are asked for, by a suite's name or an id.
+
+    Raises:
+        torch_suites.TorchSuiteMissingError: what such a suite needs is not installed.
+    """
+    ids = list(ids)
+    asked = {*suites, *(name.partition("/")[0] for name in ids)}
+    torchs = [case for name in torch_suites.SUITES if name in asked for case in torch_suites.cases_of_suite(name)]
+    swept = [case for name in ids if (case := sweep.by_id(name))]
+    return [*all_cases(), *torchs, *swept]
 
 
 def _matches(case: Case, pattern: str) -> bool:

@@ -38,7 +38,10 @@ def cases() -> Iterator[Case]:
     for p in (2.0, 1.0, 3.0, 0.5, float("inf"), float("-inf"), 0.0, -1.0):
         config = NORM | {"norm_type": str(p) if np.isinf(p) else p, "max_norm": 0.5 if p != -np.inf else 1e-3}
         yield from clip(
-            f"norm-{p:g}".replace("--", "-minus-"), config, f"the norm of order {p:g} over all gradients together"
+            f"norm-{p:g}".replace("--", "-minus-"),
+            config,
+            f"the norm of order {p:g} over all gradients together",
+            _with("bias", 0.0, 0.0) if p == 0 else _arrays,  # what is 0 is not counted
         )
     yield from clip("norm-below", NORM | {"max_norm": 100.0}, "already shorter: nothing is scaled, and never up")
     yield from clip(

@@ -507,6 +507,8 @@ def _initializers() -> Iterator[Case]:
         ("xavier_normal_", "1-d", {"shape": [5]}, "one axis: a bias has no fan"),
         ("kaiming_uniform_", "1-d", {"shape": [5]}, "one axis: a bias has no fan"),
         ("kaiming_normal_", "1-d", {"shape": [5]}, "one axis: a bias has no fan"),
+        ("kaiming_uniform_", "no-inputs", {"shape": [3, 0]}, "nothing to draw, and no fan to divide by: torch accepts"),
+        ("kaiming_normal_", "no-inputs", {"shape": [3, 0]}, "nothing to draw, and no fan to divide by: torch accepts"),
         ("kaiming_uniform_", "mode-unknown", {"shape": [4, 3], "mode": "fan_avg"}, "Keras' mode, not torch's"),
         ("kaiming_normal_", "mode-upper-case", {"shape": [4, 3], "mode": "FAN_OUT"}, "torch ignores the case"),
         ("kaiming_normal_", "nonlinearity-unknown", {"shape": [4, 3], "nonlinearity": "gelu"}, "no entry of the table"),
@@ -527,6 +529,7 @@ def _initializers() -> Iterator[Case]:
             "a negative gain makes a negative deviation",
         ),
         ("xavier_uniform_", "gain-negative", {"shape": [4, 3], "gain": -1.0}, "a negative gain swaps the bounds"),
+        ("xavier_uniform_", "gain-0", {"shape": [4, 3], "gain": 0.0}, "an interval of one point is accepted"),
     ]
     for name, description, arguments, note in rows:
         yield from _case(f"nn.init.{name}", description, arguments, lambda rng: {}, note)
@@ -588,15 +591,18 @@ def _optimizers(algorithm: str) -> Iterator[Case]:
     yield from _case(call, "unknown-argument", config | {"learning_rate": 0.1}, params, "Keras' name for lr")
     yield from _case(call, "no-parameters", config, lambda rng: {}, "nothing to optimize")
     if algorithm == "LBFGS":
-        for search in ("wolfe", "strong_wolfe"):
-            yield from _case(
-                call,
-                f"line_search_fn-{search}-step",
-                config | {"line_search_fn": search},
-                params,
-                "an unknown line search is refused when it is needed",
-                steps=1,
-            )
+        unknown = "an unknown line search is refused when it is needed"
+        wolfe = {"line_search_fn": "strong_wolfe"}
+        closures: list[tuple[str, dict[str, Any], Build, str]] = [
+            ("line_search_fn-wolfe", {"line_search_fn": "wolfe"}, params, unknown),
+            ("line_search_fn-strong_wolfe", wolfe, params, unknown),
+            ("history_size-0", {"history_size": 0}, params, "no room for the first pair"),
+            ("history_size-minus_1", {"history_size": -1}, params, "less than no room"),
+            ("lr-0", wolfe | {"lr": 0.0}, _nearly_there, "the search has no length to go on from"),
+            ("no-elements", {}, lambda rng: {"param.weight": np.zeros((0, 4))}, "no gradient is the largest"),
+        ]
+        for description, changed, arrays, note in closures:
+            yield from _case(call, f"{description}-step", config | changed, arrays, note, steps=1)
         return
     steps: list[tuple[str, Change, dict[str, Any], str]] = [
         ("grad-shape", {"grad.weight": (3, 5)}, {}, "a gradient of another shape"),
@@ -628,6 +634,11 @@ def _optimizers(algorithm: str) -> Iterator[Case]:
         options = others.get("options", {})
         dtypes = {key: value for key, value in others.items() if key == "dtypes"}
         yield from _case(call, description, config | options, build, note, **dtypes)
+
+
+def _nearly_there(rng: np.random.Generator) -> dict[str, Array]:
+    """Gradients whose sum is below 1, so that the first step is a number and no tensor."""
+    return {"param.weight": 0.01 * rng.standard_normal((3, 4))}
 
 
 def _said(value: Any) -> str:

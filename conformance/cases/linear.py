@@ -26,6 +26,7 @@ def arrays_of(rng: np.random.Generator, config: Mapping[str, Any], lead: tuple[i
 def _not_finite(rng: np.random.Generator, config: Mapping[str, Any]) -> dict[str, Array]:
     arrays = arrays_of(rng, config, (4,))
     arrays["input"][1, 2], arrays["input"][2, 0], arrays["d_output"][3, 1] = np.inf, np.nan, -np.inf
+    arrays["weight"][0, 2] = 0
     return arrays
 
 
@@ -49,7 +50,8 @@ def cases() -> Iterator[Case]:
         "not-finite",
         config,
         partial(_not_finite, config=config),
-        "infinity and NaN in one row each: they spoil that row, and what sums over rows, and nothing else",
+        "infinity, once times a weight of 0, and NaN in one row each: they spoil that row, and what sums over rows, "
+        "and nothing else",
     )
     for name, n_in, n_out, lead, note in rows:
         for bias in (True, False):

@@ -30,6 +30,6 @@ def cases_of_suite(name: str) -> tuple[Case, ...]:
         importlib.import_module("expecttest")
     except ModuleNotFoundError:
         raise TorchSuiteMissingError(
-            f"the suite {name} needs the package expecttest: pip install 'recurrent-conformance[torch-suites]'"
+            f"the suite {name} needs the package expecttest: in the clone, pip install -e '.[torch-suites]'"
         ) from None
     return tuple(importlib.import_module(SUITES[name]).cases())

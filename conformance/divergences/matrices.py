@@ -30,7 +30,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         (
             Patch(MODULE, "square = grad * grad", "square = grad * grad + eps1", ADAFACTOR),
             Patch(MODULE, "np.maximum(mean_of_rows, eps1)", "mean_of_rows", ADAFACTOR),
-            Patch(MODULE, "np.maximum(np.sqrt(variance), eps1)", "np.sqrt(variance)", ADAFACTOR),
+            Patch(MODULE, "np.maximum(variance, eps1 * eps1)", "variance", ADAFACTOR),
         ),
         seen_in=("the paper", "optax", "T5"),
     ),
@@ -49,7 +49,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "epsilon-added",
         "with epsilon1 added to the root, not as its lower bound,",
         "Where the root is of epsilon's size the step is up to half as large.",
-        "np.maximum(np.sqrt(variance), eps1)",
+        "np.sqrt(np.maximum(variance, eps1 * eps1))",
         "(np.sqrt(variance) + eps1)",
     ),
     _of(
@@ -178,8 +178,8 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "root-missing",
         "without the root of V",
         "The smaller the gradients, the larger the steps.",
-        "np.sqrt(variance)",
-        "(variance)",
+        "np.sqrt(np.maximum(variance, eps1 * eps1))",
+        "np.maximum(variance, eps1)",
     ),
     _of(
         ADAFACTOR,
@@ -259,7 +259,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "momentum-summed",
         "with SGD's velocity, g in place of (1 - momentum) g,",
         "The direction is the same, being normalised, but the state is 20 times torch's.",
-        'momentum * state["momentum_buffer"] + (1 - momentum) * grad',
+        'lerp(state["momentum_buffer"], grad, 1 - momentum)',
         'momentum * state["momentum_buffer"] + grad',
         "early versions by its author",
     ),
@@ -268,7 +268,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "momentum-ignored",
         "with the gradient itself made orthogonal",
         "The velocity is kept but never used.",
-        "(1 - momentum) * grad + momentum * buffer if self.nesterov else buffer",
+        "lerp(grad, buffer, momentum) if self.nesterov else buffer",
         "grad",
     ),
     _of(
@@ -276,7 +276,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "nesterov-ignored",
         "with the velocity made orthogonal whatever nesterov says",
         "The option is accepted and does nothing.",
-        "(1 - momentum) * grad + momentum * buffer if self.nesterov else buffer",
+        "lerp(grad, buffer, momentum) if self.nesterov else buffer",
         "buffer",
     ),
     _of(

@@ -154,7 +154,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "The option is accepted and does nothing.",
         (
             Patch("packing", "full_like(given[0], padding_value", "full_like(given[0], 0", "pad_sequence"),
-            Patch("packing", "data, padding_value, order", "data, 0, order", "pad_packed_sequence"),
+            Patch("packing", "full_like(data, padding_value", "full_like(data, 0", "pad_packed_sequence"),
         ),
     ),
     Divergence(
@@ -196,7 +196,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         (
             Patch(
                 "packing",
-                'unsorted_indices = np.argsort(sorted_indices, kind="stable")',
+                "unsorted_indices = np.argsort(sorted_indices)",
                 "unsorted_indices = sorted_indices.copy()",
                 "pack_padded_sequence",
             ),

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from reference.checks import Array, Params
+from reference.optim.adam import Adam
 from reference.optim.base import Optimizer, ParamState, SparseGradient, State
 from reference.optim.lbfgs import LBFGS
 
@@ -23,6 +24,9 @@ class ParamGroups:
 
     torch's groups share an algorithm; these need not. torch gives the sums of Adagrad the constructor's
     ``initial_accumulator_value`` whatever a group says; here it is the group's own.
+
+    Raises:
+        ValueError: no group; a parameter in two; LBFGS, which takes all parameters as one vector.
     """
 
     groups: Sequence[tuple[Optimizer, Collection[str]]]
@@ -30,6 +34,8 @@ class ParamGroups:
     def __post_init__(self) -> None:
         if not self.groups:
             raise ValueError("optimizer got an empty parameter list")
+        if any(isinstance(optimizer, LBFGS) for optimizer, _ in self.groups):
+            raise ValueError("LBFGS doesn't support per-parameter options (parameter groups)")
         names = [name for _, group in self.groups for name in group]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
@@ -129,7 +135,9 @@ def load_state_dict(
     ASGD's eta and mu too, which were float32 until then.
 
     Raises:
-        ValueError: other groups, or another number of parameters in one, than the optimizer has.
+        ValueError: other groups, or another number of parameters in one, than the optimizer has; AdamW's state for
+            Adam, which torch then runs as AdamW.
+        KeyError: an option that was not saved, another algorithm's state; torch raises it in the next step.
     """
     groups = optimizer.groups if isinstance(optimizer, ParamGroups) else [(optimizer, list(params))]
     if len(groups) != len(saved["param_groups"]):
@@ -141,6 +149,7 @@ def load_state_dict(
             raise ValueError(
                 "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
             )
+        _check_options(member, group)
         options = {name: group[name] for name in asdict(member)}
         members.append((type(member)(**options), group_names))
         for name, index in zip(group_names, group["params"], strict=True):
@@ -150,6 +159,14 @@ def load_state_dict(
         return members[0][0], state[next(iter(params))] or optimizer.init(params)
     loaded = ParamGroups(members) if isinstance(optimizer, ParamGroups) else members[0][0]
     return loaded, {name: state[name] for name in params}
+
+
+def _check_options(member: Optimizer | LBFGS, group: Mapping[str, Any]) -> None:
+    missing = [name for name in asdict(member) if name not in group]
+    if missing:
+        raise KeyError(f"these are no options of {type(member).__name__}: {', '.join(missing)} missing")
+    if type(member) is Adam and group.get("decoupled_weight_decay"):
+        raise ValueError("this is AdamW's state: its weight decay is decoupled, which Adam's is not")
 
 
 def _loaded(key: str, value: Any, dtype: np.dtype[Any]) -> Any:

@@ -8,11 +8,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from reference.checks import FLOATS, Array, Params, check_array
+from reference.checks import FLOATS, Array, Params, check_array, check_like
 from reference.optim.base import check_given
 
-Closure: TypeAlias = Callable[[dict[str, Array]], tuple[Any, Params]]
-"""the loss at some parameters, and its gradients by name; a missing gradient counts as 0"""
+Closure: TypeAlias = Callable[[dict[str, Array]], tuple[Any, Mapping[str, Array | None]]]
+"""the loss at some parameters, and its gradients by name; a missing gradient, or None, counts as 0"""
 Evaluate: TypeAlias = Callable[[Any], tuple[Any, Array]]
 """the loss and its flat gradient at a distance along the direction"""
 
@@ -69,15 +69,25 @@ class LBFGS:
     def step(
         self, params: Params, closure: Closure, state: Mapping[str, Any]
     ) -> tuple[dict[str, Array], dict[str, Any]]:
-        """Up to ``max_iter`` iterations from ``params``: new parameters and state; what is passed in stays as it is."""
+        """Up to ``max_iter`` iterations from ``params``: new parameters and state; what is passed in stays as it is.
+
+        Raises:
+            TypeError: a gradient that is no array.
+            RuntimeError: a gradient's shape or dtype is not its parameter's; no parameter has an element; an unknown
+                line search.
+            KeyError: a gradient for a parameter that does not exist.
+            IndexError: a history that cannot hold a pair.
+            ZeroDivisionError: a line search with a rate of 0.
+        """
         max_eval = self.max_iter * 5 // 4 if self.max_eval is None else self.max_eval
         state = dict(state)
         x = np.concatenate([param.reshape(-1) for param in params.values()])
+        if not x.size:
+            raise RuntimeError("the parameters have no element, and their gradient no largest one")
 
         def evaluate(at: Array) -> tuple[Any, Array]:
             value, grads = closure(_unflat(at, params))
-            flat = [grads.get(name, np.zeros_like(param)).reshape(-1) for name, param in params.items()]
-            return value, np.concatenate(flat)
+            return value, _flat_gradient(grads, params)
 
         loss, grad = evaluate(x)
         evaluations = 1
@@ -102,6 +112,8 @@ class LBFGS:
                 y, s = grad - previous, d * t
                 ys = y.dot(s)
                 if ys > 1e-10:
+                    if self.history_size < 1:  # torch, too, refuses it only here
+                        raise IndexError(f"history_size must be at least 1, got {self.history_size}")
                     if len(dirs) == self.history_size:
                         dirs, steps, ro = dirs[1:], steps[1:], ro[1:]
                     dirs, steps, ro = [*dirs, y], [*steps, s], [*ro, 1.0 / ys]
@@ -159,6 +171,8 @@ def _direction(grad: Array, dirs: list[Array], steps: list[Array], ro: list[Any]
 C1, C2 = 1e-4, 0.9
 """the strong Wolfe conditions: f(t) <= f(0) + C1 t f'(0) and |f'(t)| <= C2 |f'(0)|"""
 SMALLEST_BRACKET = 1e-9
+NUMBERS = frozenset((int, float))
+"""types of a step that comes from the options alone, not out of an array"""
 
 
 def _strong_wolfe(
@@ -233,6 +247,8 @@ def _cubic(one: tuple[Any, ...], other: tuple[Any, ...], bounds: tuple[Any, Any]
     """Where the cubic through two points with their slopes is smallest, within bounds; the middle if nowhere."""
     (x1, f1, _, g1), (x2, f2, _, g2) = one, other
     lower, upper = bounds or ((x1, x2) if x1 <= x2 else (x2, x1))
+    if type(x1) in NUMBERS and type(x2) in NUMBERS and x1 == x2:  # arrays would give NaN, in torch as here
+        raise ZeroDivisionError(f"a line search needs a rate above 0, got a step of {x2}")
     d1 = g1 + g2 - 3 * (f1 - f2) / (x1 - x2)
     square = d1**2 - g1 * g2
     if not square >= 0:  # NaN, from a loss that is not finite, included
@@ -243,6 +259,20 @@ def _cubic(one: tuple[Any, ...], other: tuple[Any, ...], bounds: tuple[Any, Any]
     else:
         position = x1 - (x1 - x2) * ((g1 + d2 - d1) / (g1 - g2 + 2 * d2))
     return min(max(position, lower), upper)
+
+
+def _flat_gradient(grads: Mapping[str, Array | None], params: Params) -> Array:
+    if not grads.keys() <= params.keys():
+        unknown = next(name for name in grads if name not in params)
+        raise KeyError(f"gradient for an unknown parameter {unknown}")
+    flat = []
+    for name, param in params.items():
+        grad = grads.get(name)
+        if grad is None:
+            grad = np.zeros_like(param)
+        check_like(f"gradient of {name}", grad, param.shape, param.dtype)
+        flat.append(grad.reshape(-1))
+    return np.concatenate(flat)
 
 
 def _unflat(flat: Array, params: Params) -> dict[str, Array]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from reference.checks import Array
 from reference.optim.base import ZERO_STEPS, Optimizer, ParamState, count
+from reference.optim.lerp import lerp
 from reference.rounding import round_to_bfloat16
 
 
@@ -25,12 +26,13 @@ class Adafactor(Optimizer):
         C <- b C + (1 - b) mean of g^2 over rows              and one per column)
         V <- R C / max(mean of R, epsilon1)
         V <- b V + (1 - b) g^2                               (vectors and scalars)
-        u <- g / max(sqrt(V), epsilon1)
+        u <- g / sqrt(max(V, epsilon1^2))
         theta <- theta - alpha u / max(1, RMS(u) / d)
 
     RMS(x) = sqrt(mean of x^2). Arrays of more than two axes are stacks of matrices, on their last two. ``lr`` is
     the largest relative rate, not the rate. ``eps`` is (epsilon1, epsilon2); None stands for the distance from 1
-    to the next number of the parameter's dtype. The paper adds epsilon1 to g^2, and does not bound V by it.
+    to the next number of the parameter's dtype. The paper adds epsilon1 to g^2, and does not bound V by it; in float32
+    the square of its 1e-30 is 0, and gradients of 0 give NaN.
     State: ``step``, and ``row_var`` (R) and ``col_var`` (C), or ``variance`` (V).
     """
 
@@ -83,15 +85,15 @@ class Adafactor(Optimizer):
         if grad.ndim > 1:
             row_mean = square.sum(axis=-1, keepdims=True) / grad.shape[-1]
             col_mean = square.sum(axis=-2, keepdims=True) / grad.shape[-2]
-            row_var = (1 - new_share) * state["row_var"] + new_share * row_mean
-            col_var = (1 - new_share) * state["col_var"] + new_share * col_mean
+            row_var = lerp(state["row_var"], row_mean, new_share)
+            col_var = lerp(state["col_var"], col_mean, new_share)
             mean_of_rows = row_var.sum(axis=-2, keepdims=True) / grad.shape[-2]
             variance = row_var * col_var / np.maximum(mean_of_rows, eps1)
             new = {"step": step, "row_var": row_var, "col_var": col_var}
         else:
-            variance = (1 - new_share) * state["variance"] + new_share * square
+            variance = lerp(state["variance"], square, new_share)
             new = {"step": step, "variance": variance}
-        direction = grad / np.maximum(np.sqrt(variance), eps1)
+        direction = grad / np.sqrt(np.maximum(variance, eps1 * eps1))
         clipping = max(1.0, _rms(direction) / self.d)
         return param - rate / clipping * direction, new
 
@@ -151,8 +153,8 @@ class Muon(Optimizer):
 
     def update(self, param: Array, grad: Array, state: ParamState) -> tuple[Array, ParamState]:
         momentum = self.momentum
-        buffer = momentum * state["momentum_buffer"] + (1 - momentum) * grad
-        direction = (1 - momentum) * grad + momentum * buffer if self.nesterov else buffer
+        buffer = lerp(state["momentum_buffer"], grad, 1 - momentum)
+        direction = lerp(grad, buffer, momentum) if self.nesterov else buffer
         direction = self._orthogonalized(direction)
         param = param * (1 - self.lr * self.weight_decay)
         return param - self.lr * self._rate_factor(*param.shape) * direction, {"momentum_buffer": buffer}

@@ -6,17 +6,19 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from conformance import cases, cli, log
+from conformance import cases, cli, kill, log, run
 from tests.conformance.files import REFERENCE, RIGHT, WRONG, write
 from tests.reports.logs import made_log
 
 pytestmark = pytest.mark.usefixtures("clean_imports")
 
+torch_suite = pytest.mark.skipif(find_spec("expecttest") is None, reason="expecttest is not installed")
 SMALL = ("--case", "core/rnn/small", "--dtype", "float64")
 
 
@@ -30,8 +32,8 @@ Command = Callable[..., Result]
 
 
 @pytest.fixture
-def conformance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """The command as the console script runs it, in an empty folder."""
+def conformance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """The command as the console script runs it, in an empty folder; what a user's file prints is captured too."""
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
 
@@ -40,7 +42,7 @@ def conformance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         with pytest.raises(SystemExit) as exit:
             cli.main()
         assert isinstance(exit.value.code, int | None)
-        captured = capsys.readouterr()
+        captured = capfd.readouterr()
         return Result(exit.value.code or 0, captured.out, captured.err)
 
     return command
@@ -117,6 +119,44 @@ def test_help_is_no_error(conformance: Command, arguments: tuple[str, ...]) -> N
     result = conformance(*arguments)
     assert (result.code, result.err) == (0, "")
     assert result.out
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("core/linear/batch/float64", "linear-weight-gradient-reshaped"),
+        ("core/linear/batch", "linear-weight-gradient-reshaped"),
+        ("sweep/linear/0-3/float64", "linear-weight-gradient-reshaped"),
+        pytest.param("torch-modules/linear/Linear-00/float32", "linear-weight-gradient-reshaped", marks=torch_suite),
+        pytest.param(
+            "torch-modules/loss/CrossEntropyLoss-00-4d__mean/float16",
+            "It is left out: torch.float16 is not covered.",
+            marks=torch_suite,
+        ),
+    ],
+)
+def test_a_case_that_can_be_run_can_be_explained(conformance: Command, name: str, shown: str) -> None:
+    result = conformance("explain", name)
+    assert (result.code, result.err) == (0, "")
+    assert name in result.out
+    assert shown in result.out
+
+
+def test_the_kill_matrix_of_some_cases_judges_what_they_reach(conformance: Command) -> None:
+    everything = conformance("kill-matrix", "--family", "activation", "--level", "quick")
+    assert everything.code == 0
+    assert re.match(r"(\d+) of \1 divergences are caught by \d+ cases; .* \d+ are left out", everything.out)
+    assert "not caught" not in everything.out
+    # in one case without a bias, what is wrong with biases is in reach and goes unnoticed
+    one = conformance("kill-matrix", "--case", "core/linear/batch-no-bias/float64")
+    assert one.code == 1
+    assert "not caught: linear-bias-gradient-batch-mean" in one.out
+    assert "not caught: relu" not in one.out
+
+
+def test_a_divergence_is_explained_with_a_place_that_reads_as_a_sentence(conformance: Command) -> None:
+    result = conformance("explain", "linear-weight-gradient-reshaped")
+    assert re.search(r"`grad\.weight` at \(\d+, \d+\): right ", result.out)
 
 
 # ----------------------------------------------------------------------------------- a user's file is judged
@@ -295,6 +335,7 @@ def _untouched(earlier: dict[Path, bytes]) -> None:
         (("run", "no_such_file.py"), "no such implementation: no_such_file.py"),
         (("report", "no.jsonl"), "cannot read no.jsonl"),
         (("report", "."), "cannot read results.jsonl"),
+        (("explain", "sweep/linear/0-0/float64"), "no divergence and no case is called sweep/linear/0-0/float64"),
     ],
 )
 def test_bad_usage_is_one_line_and_touches_nothing(
@@ -310,6 +351,12 @@ def test_bad_usage_is_one_line_and_touches_nothing(
         ("def rnn(case)\n", r"mine\.py cannot be imported: SyntaxError: .*line 1"),
         ("1 / 0\n", r"mine\.py cannot be imported: ZeroDivisionError: division by zero \(mine\.py, line 1\)"),
         ("import sys\nsys.exit(0)\n", r"mine\.py cannot be imported: SystemExit: 0"),
+        ("raise GeneratorExit\n", r"mine\.py cannot be imported: GeneratorExit: +\(mine\.py, line 1\)"),
+        ("import os\nos._exit(0)\n", r"mine\.py ended its process while it was imported \(exit code 0\)"),
+        (
+            "import os\ndef rnn(case): os._exit(0)\n",
+            r"mine\.py ended its process in core/rnn/small/float64 \(exit code 0\); nothing was written",
+        ),
         ("def my_function(case):\n    return {}\n", r"mine\.py defines no function named after a family: rnn, "),
         ("precision = 'half'\ndef rnn(case): return {}\n", r"precision must be one of float64, float32, got 'half'"),
     ],
@@ -328,10 +375,46 @@ def test_out_that_is_a_file_is_refused_and_stays(conformance: Command) -> None:
     assert Path("file").read_text() == "mine"
 
 
-def test_a_results_file_that_cannot_be_replaced_is_refused(conformance: Command) -> None:
-    Path("conformance-results/results.jsonl").mkdir(parents=True)
-    _refused(conformance("run", *SMALL), "cannot write to conformance-results: Is a directory")
-    assert os.listdir("conformance-results") == ["results.jsonl"]
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (("run", *SMALL), "results.jsonl"),
+        (("run", *SMALL), "REPORT.md"),
+        (("sweep", "--cases", "1"), "sweep.jsonl"),
+        (("kill-matrix", *SMALL), "KILL-MATRIX.md"),
+    ],
+)
+def test_a_file_that_cannot_be_replaced_is_refused_before_anything_runs(
+    conformance: Command,
+    earlier: dict[Path, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+    name: str,
+) -> None:
+    def runs(*_: object) -> None:
+        raise AssertionError("it runs")
+
+    for module, function in ((run, "judge_all"), (run, "sweep_all"), (kill, "kills")):
+        monkeypatch.setattr(module, function, runs)
+    path = Path("conformance-results") / name
+    path.unlink(missing_ok=True)
+    path.mkdir()
+    _refused(conformance(*command), f"cannot write conformance-results/{name}: Is a directory")
+    others = [path for path in earlier if path.name != name]
+    assert {path: path.read_bytes() for path in others} == {path: earlier[path] for path in others}
+    assert set(os.listdir("conformance-results")) == {path.name for path in others} | {name}
+
+
+def test_results_in_the_way_of_which_something_comes_meanwhile_stay_a_pair(
+    conformance: Command, earlier: dict[Path, bytes], tmp_path: Path
+) -> None:
+    """The report's place is taken during the run: the log of the earlier run stays too."""
+    report = Path("conformance-results/REPORT.md").resolve()
+    taken = f"import os; os.unlink({str(report)!r}); os.mkdir({str(report)!r})"
+    _refused(conformance("run", write(tmp_path / "mine.py", REFERENCE.format(then=taken)), *SMALL), "Is a directory")
+    log_of_earlier = Path("conformance-results/results.jsonl")
+    assert log_of_earlier.read_bytes() == earlier[log_of_earlier]
+    assert sorted(os.listdir("conformance-results")) == ["REPORT.md", "results.jsonl"]
 
 
 def test_an_interrupted_run_leaves_earlier_results_alone(
@@ -368,6 +451,11 @@ def test_a_damaged_log_is_refused_and_no_report_is_written(conformance: Command,
     _refused(conformance("report", "results.jsonl", "--out", "page.md"), "results.jsonl")
     _refused(conformance("report"), "cannot read conformance-results/results.jsonl")
     assert Path("page.md").read_text() == "an earlier page"
+
+
+def test_a_sweeps_log_has_no_report(conformance: Command) -> None:
+    conformance("sweep", "--cases", "1", "--dtype", "float64", "--out", "out")
+    _refused(conformance("report", "out/sweep.jsonl"), r"out/sweep\.jsonl is the log of a sweep, which has no report")
 
 
 def test_a_report_that_cannot_be_written_is_refused(conformance: Command) -> None:

@@ -194,7 +194,8 @@ def test_one_element_may_be_off_by_its_limit(sigmas: float, verdict: str) -> Non
 @pytest.mark.parametrize(
     ("dtype", "reason"),
     [
-        ("float32", "dtype float32, expected float64; the values diverge too"),
+        ("float32", "dtype float32, expected float64; the values agree within the rounding of float32"),
+        ("float16", "dtype float16, expected float64; the values diverge too"),
         ("longdouble", r"dtype (float128|float96|longdouble), expected float64; the values agree"),
         ("int64", "dtype int64, expected float64; the values diverge too"),
         ("bool", "dtype bool, expected float64; the values diverge too"),
@@ -207,6 +208,15 @@ def test_a_wrong_dtype_diverges_and_says_whether_the_values_agree(name: str, dty
     assert check.verdict == "diverges"
     assert check.reason is not None
     assert re.fullmatch(reason, check.reason)
+
+
+def test_wrong_values_in_float32_diverge_within_its_rounding_too() -> None:
+    judge = committed_judge(RNN)
+    check = one_wrong(judge, "output", (judge.expected["output"] * 1.001).astype(np.float32))
+    assert (check.verdict, check.reason) == (
+        "diverges",
+        "dtype float32, expected float64; the values diverge too",
+    )
 
 
 def test_float64_in_a_float32_case_diverges() -> None:

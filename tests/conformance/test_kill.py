@@ -52,6 +52,26 @@ def test_a_divergence_that_no_case_reaches_survives() -> None:
     assert by_id()["linear-batch-mean"] not in kill.survivors(found)
 
 
+def test_out_of_reach_is_what_changes_no_function_that_the_cases_go_through() -> None:
+    known = [by_id()[name] for name in ("linear-batch-mean", "truncated-after-10", "relu-derivative-1-at-zero")]
+    linear, rnn = (cases.select(globs=[f"core/{name}/float64"]) for name in ("linear/batch", "rnn/small"))
+    assert kill.within_reach(linear, known) == known[:1]
+    # a patch of a function that is reached may still need more steps than this case has: then it survives
+    assert kill.within_reach(rnn, known) == known[1:2]
+    assert kill.within_reach([*linear, *rnn], known) == known[:2]
+    assert kill.within_reach([], known) == []
+
+
+def test_the_page_says_how_many_are_out_of_reach() -> None:
+    [case] = cases.select(globs=["core/linear/batch/float64"])
+    known = [by_id()["linear-batch-mean"]]
+    text = "0 of 1 divergences are caught by 1 case; 0 more are equivalent to torch."
+    assert kill_matrix.headline([case], known, []) == text
+    left_out = f"{text} 9 are left out: they change nothing that 1 case can reach."
+    assert kill_matrix.headline([case], known, [], 9) == left_out
+    assert left_out in kill_matrix.render([case], known, [], left_out=9)
+
+
 def test_the_page_says_what_is_caught_by_which_case_first_and_alone() -> None:
     selected = cases.select(level="quick", dtypes=["float64"])
     page = kill_matrix.render(selected, catalogue(), _kills())

@@ -14,7 +14,7 @@ import pytest
 from conformance import cases, log
 from conformance.implementation import load
 from conformance.log import Log, LogError
-from tests.reports.logs import CHECKS, made_log
+from tests.reports.logs import ADAM, CHECKS, RNN, made_log
 
 Lines = list[dict[str, Any]]
 
@@ -60,8 +60,11 @@ def test_what_was_replayed_is_in_the_lines_of_those_checks_only(path: Path) -> N
 
 
 def test_what_is_not_finite_survives_strict_json(path: Path) -> None:
-    values = {"actual": [1.0, math.nan, math.inf, [-math.inf]]}
-    check = dataclasses.replace(CHECKS[0], error=math.inf, ratio=math.inf, tolerance=-math.inf, values=values)
+    rows = [[1.0, math.nan], [math.inf, -math.inf]]
+    values = {"actual": rows, "expected": rows}
+    check = dataclasses.replace(
+        CHECKS[0], array="output", error=math.inf, ratio=math.inf, tolerance=-math.inf, values=values
+    )
     checks = [check, *CHECKS[1:]]
     log.write(path, Log(made_log().header, checks, log.footer(checks, seconds=1.0, torch_seconds=0.5)))
 
@@ -73,7 +76,7 @@ def test_what_is_not_finite_survives_strict_json(path: Path) -> None:
     read = log.read(path).checks[0]
     assert (read.error, read.ratio, read.tolerance) == (math.inf, math.inf, -math.inf)
     assert read.values is not None
-    assert np.array_equal(np.hstack(read.values["actual"]), [1.0, math.nan, math.inf, -math.inf], equal_nan=True)
+    assert np.array_equal(read.values["actual"], rows, equal_nan=True)
 
 
 def test_the_header_says_what_was_run() -> None:
@@ -116,6 +119,14 @@ def _removed(index: int, key: str) -> Callable[[Lines], Lines]:
     return change
 
 
+def _without_option(case: str, option: str) -> Callable[[Lines], Lines]:
+    def change(lines: Lines) -> Lines:
+        del lines[0]["cases"][case]["config"][option]
+        return lines
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -140,6 +151,32 @@ def _removed(index: int, key: str) -> Callable[[Lines], Lines]:
         (_changed(0, cases={}), r"is damaged: it has no configuration for some case"),
         (_removed(-1, "seconds"), r"is damaged: it has no seconds"),
         (lambda lines: [lines[0], lines[0], *lines[2:]], r"a line is no check: 'case'"),
+        (_changed(0, cases=3), r"is damaged: cases is 3, expected an object"),
+        (_changed(0, cases={RNN: {}}), r"is damaged: cases\.core/rnn/\S+ has no config"),
+        (_changed(0, versions={}), r"is damaged: versions has no python"),
+        (_changed(0, command="run"), r"is damaged: command is 'run', expected list\[str\]"),
+        (_changed(0, command=[1]), r"is damaged: command is 1, expected str"),
+        (_changed(0, longdouble_bits="64"), r"is damaged: longdouble_bits is '64', expected int"),
+        (_changed(0, torch_is_pinned=1), r"is damaged: torch_is_pinned is 1, expected bool"),
+        (_changed(0, blas=[{"version": []}]), r"is damaged: blas\.version is \[\], expected str \| int \| None"),
+        (_changed(-1, seconds="x"), r"is damaged: seconds is 'x', expected float"),
+        (_changed(-1, seconds=10**400), r"is damaged: seconds is 1000\d*\.\.\.\d*, expected float"),
+        (_changed(-1, torch_seconds=None), r"is damaged: torch_seconds is None, expected float"),
+        (_changed(-1, diagnoses=[1]), r"is damaged: diagnoses is 1, expected an object"),
+        (_changed(-1, diagnoses=[{"family": "rnn"}]), r"is damaged: diagnoses has no sets"),
+        (_changed(1, ratio="abc"), r"is damaged: ratio is 'abc', expected float \| None"),
+        (_changed(1, ratio=True), r"is damaged: ratio is True, expected float \| None"),
+        (_changed(1, case=[]), r"is damaged: case is \[\], expected str"),
+        (_changed(1, verdict=[]), r"is damaged: verdict is \[\], expected "),
+        (_changed(1, array=1), r"is damaged: array is 1, expected str \| None"),
+        (_changed(1, unit="volt"), r"is damaged: unit is 'volt', expected "),
+        (_changed(1, values={"actual": [1.0]}), r"is damaged: values are actual of h_n"),
+        (_changed(1, values={"actual": ["x"], "expected": ["x"]}), r"is damaged: values of h_n are \['x'\], expected"),
+        (_changed(1, values={"actual": [1, [2]], "expected": [1, [2]]}), r"is damaged: values of h_n are \[1, \[2\]\]"),
+        # as many numbers as each other, and not as many as were printed
+        (_changed(1, values={"actual": [1], "expected": [1]}), r"is damaged: values of h_n \(printed\) are "),
+        (_without_option(RNN, "num_layers"), r"is damaged: cases\.core/rnn/\S+\.config has no num_layers"),
+        (_without_option(ADAM, "algorithm"), r"is damaged: cases\.core/optimizer/\S+\.config has no algorithm"),
     ],
 )
 def test_a_log_that_is_not_whole_is_refused(path: Path, change: Callable[[Lines], Lines], message: str) -> None:
@@ -147,6 +184,14 @@ def test_a_log_that_is_not_whole_is_refused(path: Path, change: Callable[[Lines]
     with pytest.raises(LogError, match=message) as refusal:
         log.read(path)
     assert "\n" not in str(refusal.value)
+
+
+def test_what_a_later_version_adds_and_numbers_without_a_point_are_no_damage(path: Path) -> None:
+    lines = _lines(path)
+    lines[0]["added"] = lines[-1]["added"] = {"by": ["a later version"]}
+    lines[-1]["seconds"] = 12
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert log.read(path).footer["seconds"] == 12
 
 
 @pytest.mark.parametrize("length", [0.2, 0.5, 0.9, 0.999])
@@ -162,6 +207,8 @@ def test_a_log_cut_short_anywhere_is_refused(path: Path, length: float) -> None:
     [
         (b"# a page, not a log\n", r"line 1: not JSON"),
         (b"[1, 2]\n", r"line 1: expected a JSON object"),
+        (b"[" * 100_000 + b"]" * 100_000, r"line 1: not JSON"),
+        (b'{"type": ' + b"1" * 5000 + b"}", r"line 1: not JSON"),
         (b"", r"is no results log"),
         (b"\xff\xfe\x00", r"cannot read .*utf-8"),
         (b'{"type": "header"}\n', r"has schema None"),

@@ -16,9 +16,7 @@ from conformance.case import Array
 from conformance.divergences import applied, by_id, catalogue
 from conformance.onnx_node_tests import BIAS_CORRECTED, Measured, NodeTest, NotApplicableError, OnnxMissingError
 
-needs_onnx = pytest.mark.skipif(
-    find_spec("onnx") is None, reason="onnx is not installed: pip install 'recurrent-conformance[onnx]'"
-)
+needs_onnx = pytest.mark.skipif(find_spec("onnx") is None, reason="onnx is not installed: pip install -e '.[onnx]'")
 
 
 @cache
@@ -33,7 +31,7 @@ def failures() -> list[str]:
 def test_without_onnx_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx_node_tests, "_node_tests", onnx_node_tests._node_tests.__wrapped__)
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(OnnxMissingError, match=r"pip install 'recurrent-conformance\[onnx\]'"):
+    with pytest.raises(OnnxMissingError, match=r"pip install -e '\.\[onnx\]'"):
         onnx_node_tests.node_tests()
 
 

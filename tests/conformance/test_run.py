@@ -15,6 +15,7 @@ from conformance.adapters import reference
 from conformance.case import Case
 from conformance.compare import Check
 from conformance.implementation import Implementation
+from conformance.isolated import opened
 from conformance.trace import Trace
 from tests.conformance.fakes import ACTIVATION, LINEAR, OPTIMIZER, RNN, case_of, run_reference
 from tests.conformance.files import WRONG, write
@@ -92,6 +93,15 @@ def test_one_that_gives_nothing_passes_nothing() -> None:
 # ------------------------------------------------------------------------- exceptions are results of the case
 
 
+class NoError(BaseException):
+    pass
+
+
+class Speechless(Exception):
+    def __str__(self) -> str:
+        return str(1 / 0)
+
+
 @pytest.mark.parametrize(
     ("function", "verdict", "reason"),
     [
@@ -99,6 +109,9 @@ def test_one_that_gives_nothing_passes_nothing() -> None:
         (_raising(NotImplementedError("two\n  lines")), "skipped", "not implemented: two lines"),
         (_raising(ValueError("a\nb")), "errored", "ValueError: a b"),
         (_raising(SystemExit(0)), "errored", "SystemExit: 0"),
+        (_raising(GeneratorExit("closed")), "errored", "GeneratorExit: closed"),
+        (_raising(NoError("mine")), "errored", "NoError: mine"),
+        (_raising(Speechless()), "errored", "Speechless: no message: its __str__ raises ZeroDivisionError"),
         (_raising(RecursionError("deep")), "errored", "RecursionError: deep"),
         (_raising(MemoryError()), "errored", "MemoryError: "),
         (_raising(AssertionError()), "errored", "AssertionError: "),
@@ -166,7 +179,7 @@ def _some_cases() -> list[Case]:
 def _all_checks(processes: int, name: str, monkeypatch: pytest.MonkeyPatch) -> list[Check]:
     monkeypatch.setattr(run, "cores", lambda: processes)
     monkeypatch.setattr(run, "CASES_PER_PROCESS", 1)
-    return [check for judged in run.judge_all(_some_cases(), name) for check in judged.checks]
+    return [check for judged in run.judge_all(_some_cases(), opened(name)) for check in judged.checks]
 
 
 def test_one_process_and_two_give_the_same_results_in_the_same_order(
@@ -184,7 +197,7 @@ def test_few_cases_stay_in_this_process_with_one_thread(monkeypatch: pytest.Monk
         raise AssertionError("a pool for a handful of cases")
 
     monkeypatch.setattr(run, "ProcessPoolExecutor", no_pool)
-    judged = list(run.judge_all(_some_cases(), "numpy"))
+    judged = list(run.judge_all(_some_cases(), opened("numpy")))
     assert len(judged) == len(_some_cases())
     assert all(one.torch_seconds > 0 for one in judged)
     assert torch.get_num_threads() == 1

@@ -18,7 +18,7 @@ from conformance.implementation import Implementation, load
 from reference import optim
 from tests.reference.against_torch import as_array
 
-pytest.importorskip("expecttest", reason="torch.testing imports it: pip install 'recurrent-conformance[torch-suites]'")
+pytest.importorskip("expecttest", reason="torch.testing imports it: pip install -e '.[torch-suites]'")
 
 from torch.testing._internal.common_optimizers import optim_db
 

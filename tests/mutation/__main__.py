@@ -2,10 +2,10 @@
 
 A mutant is killed by a case at the standard level, in float64, if it diverges from torch there, raises, or warns
 where the reference does not; or, as cases do not see refusals, ``out=`` and the like, by a test of tests/reference.
-Tried are the cases and tests that go through the function that changes: first what has killed a mutant of the same
-function before, then the quickest, up to the first that kills, and of tests for no more than some seconds. Each
-mutant runs in a process of its own, so that none meets what another has left behind; one that takes many times the
-usual processor time is killed, too.
+Tried are the cases and tests that go through the function that changes, and tests that call no function at all: first
+what has killed a mutant of the same function before, then the quickest, up to the first that kills, and of tests for
+no more than some seconds. Each mutant runs in a process of its own, so that none meets what another has left behind;
+one that takes many times the usual processor time is killed, too.
 
 What survives is listed in results.json, each mutant with the argument why it is equivalent. Arguments are written
 there by hand, and kept from run to run as long as neither the lines nor their change differ. A module whose source
@@ -60,11 +60,12 @@ class Trial(NamedTuple):
     """number among those that differ in the test's parameters only"""
 
     def reaches(self, mutant: Mutant) -> bool:
+        if not self.reached:  # looks at signatures, or at a package's list of names
+            return True
         if mutant.in_function:
             return (mutant.module, mutant.place) in self.reached
-        # a constant, or a package's list of names
-        inside = any(f"{module}.".startswith(f"{mutant.module}.") for module, _ in self.reached)
-        return inside or not self.reached
+        # a constant
+        return any(f"{module}.".startswith(f"{mutant.module}.") for module, _ in self.reached)
 
 
 class Outcome(NamedTuple):

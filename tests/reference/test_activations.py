@@ -23,6 +23,7 @@ from tests.reference.against_torch import (
 )
 
 ELEMENTWISE = ["tanh", "relu", "sigmoid"]
+ALONG_AN_AXIS = ["softmax", "log_softmax"]
 SHAPES = [(), (7,), (1,), (0,), (3, 4), (3, 0), (2, 3, 4)]
 EXTREMES = np.array([0.0, -0.0, 5e-324, -5e-324, 2.2e-308, 1e-8, 18, -18, 40, -40, 709, -709, 1e4, -1e4, 1e308, -1e308])
 LARGEST = np.finfo(np.float64).max
@@ -39,7 +40,7 @@ def run_both(name: str, x: Array, d_y: Array, **options: Any) -> tuple[tuple[Arr
     """Result and gradient of the reference, and of torch."""
     y = getattr(activations, name)(x, **options)
     source = leaf(x)
-    expected = getattr(torch, name)(source, **({"dim": -1} | options if name == "softmax" else {}))
+    expected = getattr(torch, name)(source, **({"dim": -1} | options if name in ALONG_AN_AXIS else {}))
     expected.backward(tensor(d_y))
     return (y, backward_of(name)(d_y, y, **options)), (expected, source.grad)
 
@@ -59,7 +60,7 @@ def assert_elementwise_close(actual: Array, expected: Any) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("name", [*ELEMENTWISE, "softmax"])
+@pytest.mark.parametrize("name", [*ELEMENTWISE, *ALONG_AN_AXIS])
 def test_result_and_gradient_are_those_of_torch(name: str, shape: tuple[int, ...]) -> None:
     actual, expected = run_both(name, *random_pair(shape))
     for mine, theirs in zip(actual, expected, strict=True):
@@ -67,14 +68,15 @@ def test_result_and_gradient_are_those_of_torch(name: str, shape: tuple[int, ...
 
 
 @pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape])
-def test_softmax_along_every_axis(shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("name", ALONG_AN_AXIS)
+def test_softmax_along_every_axis(name: str, shape: tuple[int, ...]) -> None:
     for dim in range(-len(shape), len(shape)):
-        actual, expected = run_both("softmax", *random_pair(shape), dim=dim)
+        actual, expected = run_both(name, *random_pair(shape), dim=dim)
         for mine, theirs in zip(actual, expected, strict=True):
             assert_close(mine, theirs, f"dim {dim}")
 
 
-@pytest.mark.parametrize("name", [*ELEMENTWISE, "softmax"])
+@pytest.mark.parametrize("name", [*ELEMENTWISE, *ALONG_AN_AXIS])
 def test_other_dtypes_come_out_as_they_go_in(name: str) -> None:
     x, d_y = random_pair((3, 4), np.float32)
     actual, expected = run_both(name, x, d_y)
@@ -104,16 +106,17 @@ def test_extreme_values_without_warning(name: str) -> None:
         [5e-324, 0.0, -5e-324],
     ],
 )
-def test_softmax_of_extreme_values_without_warning(row: Any) -> None:
+@pytest.mark.parametrize("name", ALONG_AN_AXIS)
+def test_softmax_of_extreme_values_without_warning(name: str, row: Any) -> None:
     # beside an ordinary row, which an extreme one must leave alone
     x = np.stack([np.asarray(row), np.linspace(-1, 1, len(row))])
-    (y, d_x), (expected_y, expected_d_x) = run_both("softmax", x, np.ones_like(x) * np.arange(len(row)))
+    (y, d_x), (expected_y, expected_d_x) = run_both(name, x, np.ones_like(x) * np.arange(len(row)))
     np.testing.assert_allclose(y, expected_y.detach().numpy(), rtol=1e-14, atol=np.finfo(float).tiny)
     np.testing.assert_allclose(d_x, expected_d_x.numpy(), rtol=1e-13, atol=1e-14)
-    np.testing.assert_allclose(y.sum(axis=1), 1, rtol=1e-15)
+    np.testing.assert_allclose((y if name == "softmax" else np.exp(y)).sum(axis=1), 1, rtol=1e-15)
 
 
-@pytest.mark.parametrize("name", [*ELEMENTWISE, "softmax"])
+@pytest.mark.parametrize("name", [*ELEMENTWISE, *ALONG_AN_AXIS])
 @pytest.mark.parametrize(
     "row", [[np.inf, 0.0, 1.0], [-np.inf, 0.0, 1.0], [np.nan, 0.0, 1.0], [np.inf, np.inf, -1.0], [-np.inf] * 3]
 )
@@ -134,14 +137,14 @@ def test_relu_passes_no_gradient_at_zero() -> None:
 # ------------------------------------------------------------------------------------------------- refusals
 
 
-@pytest.mark.parametrize("name", [*ELEMENTWISE, "softmax"])
+@pytest.mark.parametrize("name", [*ELEMENTWISE, *ALONG_AN_AXIS])
 @pytest.mark.parametrize("value", [[1.0, 2.0], 1.5, None, "x"])
 def test_only_arrays(name: str, value: Any) -> None:
-    in_torch = partial(torch.softmax, dim=-1) if name == "softmax" else getattr(torch, name)
+    in_torch = partial(getattr(torch, name), **({"dim": -1} if name in ALONG_AN_AXIS else {}))
     assert_same_refusal(lambda: in_torch(value), lambda: getattr(activations, name)(value), "array")
 
 
-@pytest.mark.parametrize("name", [*ELEMENTWISE, "softmax"])
+@pytest.mark.parametrize("name", [*ELEMENTWISE, *ALONG_AN_AXIS])
 @pytest.mark.parametrize("dtype", [np.int64, np.bool_, np.float16, np.complex128])
 def test_only_the_three_float_dtypes(name: str, dtype: Any) -> None:
     """torch computes some of these; an unsupported dtype is refused here as torch refuses those it lacks."""
@@ -149,24 +152,28 @@ def test_only_the_three_float_dtypes(name: str, dtype: Any) -> None:
     assert_refused(lambda: getattr(activations, name)(x), NotImplementedError, "float64")
 
 
+@pytest.mark.parametrize("name", ALONG_AN_AXIS)
 @pytest.mark.parametrize("dtype", [np.int64, np.bool_, np.complex128])
-def test_softmax_refuses_dtypes_as_torch_does(dtype: Any) -> None:
+def test_softmax_refuses_dtypes_as_torch_does(name: str, dtype: Any) -> None:
     x = np.zeros((2, 2), dtype)
-    assert_same_refusal(lambda: torch.softmax(tensor(x), -1), lambda: activations.softmax(x), "float64")
+    in_torch, in_reference = getattr(torch, name), getattr(activations, name)
+    assert_same_refusal(lambda: in_torch(tensor(x), -1), lambda: in_reference(x), "float64")
 
 
 @pytest.mark.parametrize(("shape", "dim"), [((2, 2), 2), ((2, 2), -3), ((), 1), ((), -2), ((0,), 1)])
-def test_softmax_refuses_axes_that_do_not_exist(shape: tuple[int, ...], dim: int) -> None:
+@pytest.mark.parametrize("name", ALONG_AN_AXIS)
+def test_softmax_refuses_axes_that_do_not_exist(name: str, shape: tuple[int, ...], dim: int) -> None:
     x = np.zeros(shape)
-    assert_same_refusal(lambda: torch.softmax(tensor(x), dim), lambda: activations.softmax(x, dim), str(dim))
-    assert_refused(lambda: activations.softmax_backward(x, x, dim), IndexError, str(dim))
+    in_torch, in_reference = getattr(torch, name), getattr(activations, name)
+    assert_same_refusal(lambda: in_torch(tensor(x), dim), lambda: in_reference(x, dim), str(dim))
+    assert_refused(lambda: backward_of(name)(x, x, dim), IndexError, str(dim))
 
 
-@pytest.mark.parametrize("name", [*ELEMENTWISE, "softmax"])
+@pytest.mark.parametrize("name", [*ELEMENTWISE, *ALONG_AN_AXIS])
 def test_wrong_upstream_gradients(name: str) -> None:
     y = np.full((2, 3), 0.5)
     in_reference = backward_of(name)
-    in_torch = partial(torch.softmax, dim=-1) if name == "softmax" else getattr(torch, name)
+    in_torch = partial(getattr(torch, name), **({"dim": -1} if name in ALONG_AN_AXIS else {}))
     wrong: list[tuple[Any, str]] = [(np.ones((2, 2)), "(2, 3)"), (np.ones(3), "(2, 3)"), ([1.0], "array")]
     for d_y, mentions in wrong:
         assert_same_refusal(partial(backward, in_torch(leaf(y)), d_y), partial(in_reference, d_y, y), mentions)

@@ -11,29 +11,30 @@ import pytest
 import torch
 from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_, get_total_norm
-from torch.nn.utils.rnn import pack_padded_sequence
+from torch.nn.utils import rnn as sequences
 from torch.optim import lr_scheduler
 
-from reference import clip, gru, initializers, linear, losses, lstm, optim, rnn, schedules
+from reference import clip, gru, initializers, linear, losses, lstm, optim, packing, rnn, schedules
 
 Function = Callable[..., Any]
 
 
 def pairs() -> Iterator[tuple[str, Function, Function]]:
     """Ours and torch's, for what has the same arguments on both sides."""
-    for ours, theirs in ((optim, torch.optim), (schedules, lr_scheduler), (losses, functional)):
+    modules = (optim, torch.optim), (schedules, lr_scheduler), (losses, functional), (packing, sequences)
+    for ours, theirs in modules:
         for name in vars(ours):
             if getattr(vars(ours)[name], "__module__", "").startswith("reference.") and hasattr(theirs, name):
                 yield name, vars(ours)[name], getattr(theirs, name)
     for name in vars(initializers):
-        if name == "calculate_gain" or hasattr(torch.nn.init, f"{name}_"):
-            theirs = getattr(torch.nn.init, name if name == "calculate_gain" else f"{name}_")
-            yield name, getattr(initializers, name), theirs
+        in_torch = name if name == "calculate_gain" else f"{name.removesuffix('_std').removesuffix('_bound')}_"
+        if hasattr(torch.nn.init, in_torch):
+            yield name, getattr(initializers, name), getattr(torch.nn.init, in_torch)
     yield "clip_grad_norm", clip.clip_grad_norm, clip_grad_norm_
     yield "clip_grad_value", clip.clip_grad_value, clip_grad_value_
     yield "total_norm", clip.total_norm, get_total_norm
     for network in (rnn, lstm, gru):
-        yield f"{network.__name__}.forward", network.forward, pack_padded_sequence
+        yield f"{network.__name__}.forward", network.forward, sequences.pack_padded_sequence
 
 
 PAIRS = {name: (ours, theirs) for name, ours, theirs in pairs()}

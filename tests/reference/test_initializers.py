@@ -138,9 +138,15 @@ def vars_of(model: Any) -> dict[str, Any]:
     return {field.name: getattr(model, field.name) for field in dataclasses.fields(model)}
 
 
-def test_a_cell_without_units() -> None:
-    for name, value in torch.nn.LSTMCell(2, 0).named_parameters():
-        assert initializers.rnn_parameters(LSTMCell(2, 0), rng=np.random.default_rng(0))[name].shape == value.shape
+def test_a_cell_without_units(monkeypatch: pytest.MonkeyPatch) -> None:
+    intervals: list[tuple[float, float]] = []
+    monkeypatch.setattr(torch.nn.init, "uniform_", lambda _, low, high: intervals.append((low, high)))
+    module, model = torch.nn.LSTMCell(2, 0), LSTMCell(2, 0)
+    assert intervals == [(-bound, bound) for bound in initializers.rnn_bounds(model).values()]
+    params = initializers.rnn_parameters(model, rng=np.random.default_rng(0))
+    assert {name: value.shape for name, value in params.items()} == {
+        name: value.shape for name, value in module.named_parameters()
+    }
 
 
 # -------------------------------------------------------------------------------------------- distributions
@@ -192,7 +198,7 @@ def test_wrong_distributions_are_refused(draws: Array, cumulative: Callable[[Arr
 SQUARE = (N_DRAWS // 500, 500)
 XAVIER_STD = math.sqrt(2 / sum(SQUARE))
 HE_STD = math.sqrt(2 / SQUARE[1])
-ROOT_3 = math.sqrt(3)
+ROOT_2, ROOT_3 = math.sqrt(2), math.sqrt(3)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +207,9 @@ ROOT_3 = math.sqrt(3)
         (initializers.uniform, {}, (0, 1)),
         (initializers.uniform, {"a": -2, "b": 5}, (-2, 5)),
         (initializers.xavier_uniform, {"gain": 2}, (-2 * ROOT_3 * XAVIER_STD, 2 * ROOT_3 * XAVIER_STD)),
+        (initializers.xavier_uniform, {"gain": 0.5}, (-ROOT_3 * XAVIER_STD / 2, ROOT_3 * XAVIER_STD / 2)),
         (initializers.kaiming_uniform, {}, (-ROOT_3 * HE_STD, ROOT_3 * HE_STD)),
+        (initializers.kaiming_uniform, {"a": 1}, (-ROOT_3 * HE_STD / ROOT_2, ROOT_3 * HE_STD / ROOT_2)),
     ],
 )
 def test_uniform_draws(
@@ -223,6 +231,7 @@ def test_uniform_draws(
         (initializers.gaussian, {"sigma": 2}, 0, 2),
         (initializers.xavier_normal, {"gain": 2}, 0, 2 * XAVIER_STD),
         (initializers.kaiming_normal, {"nonlinearity": "relu"}, 0, HE_STD),
+        (initializers.kaiming_normal, {"a": 1}, 0, HE_STD / ROOT_2),
         (initializers.kaiming_normal, {"nonlinearity": "tanh", "mode": "fan_out"}, 0, 5 / 3 / math.sqrt(SQUARE[0])),
     ],
 )
@@ -234,7 +243,15 @@ def test_normal_draws(function: Callable[..., Array], arguments: Mapping[str, An
 
 @pytest.mark.parametrize(
     ("mean", "std", "a", "b"),
-    [(0, 1, -2, 2), (1, 0.5, 0, 1.2), (0, 1, 2.5, 4), (3, 1, -1, 0.5), (0, 1, -0.2, 0.2), (0, 0.02, -2, 2)],
+    [
+        (0, 1, -2, 2),
+        (1, 0.5, 0, 1.2),
+        (0, 2, 2, 5),
+        (0, 1, 2.5, 4),
+        (3, 1, -1, 0.5),
+        (0, 1, -0.2, 0.2),
+        (0, 0.02, -2, 2),
+    ],
 )
 def test_truncated_normal_draws(mean: float, std: float, a: float, b: float) -> None:
     cumulative = stats.truncnorm((a - mean) / std, (b - mean) / std, mean, std).cdf
@@ -260,7 +277,75 @@ def test_truncated_draws_stay_within_bounds_that_the_dtype_rounds(dtype: Any) ->
     assert draws.max() <= dtype(0.3)
 
 
+@pytest.mark.parametrize(("mean", "std", "a", "b"), [(1, 1e-17, 1, 2), (1, 1e-17, 0, 1), (0, 1, 1, 1)])
+def test_bounds_belong_to_what_a_normal_is_truncated_to(mean: float, std: float, a: float, b: float) -> None:
+    # no draw but 1 is possible: the deviation is lost beside the mean, or the bounds are equal
+    expected = torch.nn.init.trunc_normal_(torch.empty(5, dtype=torch.float64), mean, std, a, b).numpy()
+    draws = initializers.trunc_normal((5,), mean, std, a, b, rng=rng())
+    np.testing.assert_array_equal(draws, expected)
+    np.testing.assert_array_equal(draws, np.ones(5))
+
+
+class Counting:
+    """A generator that counts what is drawn from it."""
+
+    def __init__(self) -> None:
+        self.rng, self.drawn = rng(), 0
+
+    def normal(self, mean: float, std: float, count: int) -> Array:
+        self.drawn += count
+        return self.rng.normal(mean, std, count)
+
+    def uniform(self, low: float, high: float, count: int) -> Array:
+        self.drawn += count
+        return self.rng.uniform(low, high, count)
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "a", "b"),
+    [
+        (0, 0.02, -2, 2),
+        (1, 0.5, -1, 0.8),
+        (1, 2, 0.5, 2),
+        (0, 1, -1.2, -0.25),
+        (0, 1, 0.25, 1.2),
+        (0, 1, 2.5, 4),
+        (3, 1, -1, 0.5),
+    ],
+)
+def test_a_truncated_normal_is_drawn_in_the_way_that_refuses_less(mean: float, std: float, a: float, b: float) -> None:
+    untruncated = stats.norm(mean, std)
+    inside = untruncated.cdf(b) - untruncated.cdf(a)
+    # under a rectangle as high as the density, and with a second number for each to accept it by
+    uniform = 2 * (b - a) * untruncated.pdf(np.clip(mean, a, b)) / inside
+    generator: Any = Counting()
+    initializers.trunc_normal(SQUARE, mean, std, a, b, rng=generator)
+    assert generator.drawn / N_DRAWS == pytest.approx(min(1 / inside, uniform), rel=0.05)
+
+
+@pytest.mark.parametrize("name", ["xavier_normal", "kaiming_uniform", "kaiming_normal", "orthogonal"])
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0)])
+def test_shapes_without_elements(name: str, shape: tuple[int, ...]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # torch finds some of them worth a warning
+        assert getattr(torch.nn.init, f"{name}_")(torch.empty(shape)).shape == shape
+    assert getattr(initializers, name)(shape, rng=rng()).shape == shape
+
+
+DRAWN = ["uniform", "normal", "gaussian", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal"]
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (3, 0)])
+@pytest.mark.parametrize("name", [*DRAWN, "trunc_normal", "orthogonal"])
+def test_draws_are_of_the_dtype_that_is_asked_for(name: str, shape: tuple[int, ...]) -> None:
+    function = getattr(initializers, name)
+    assert function(shape, rng=rng()).dtype == np.float64
+    for dtype in (np.float32, np.longdouble):
+        assert function(shape, rng=rng(), dtype=dtype).dtype == dtype
+
+
 # ------------------------------------------------------------------------------------------ without draws
+
 
 SAME = [("zeros", (2, 3), ()), ("ones", (4,), ()), ("constant", (2, 3, 4), (-0.7,)), ("constant", (), (2.0,))]
 SAME += [("eye", (3, 3), ()), ("eye", (5, 2), ()), ("eye", (2, 5), ()), ("eye", (0, 2), ())]
@@ -327,12 +412,6 @@ def test_orthogonal_matrices_are_uniform() -> None:
         assert_uniform(np.stack([uncorrected(generator) for _ in range(3000)]))
 
 
-@pytest.mark.parametrize("shape", [(0, 3), (3, 0)])
-def test_orthogonal_matrices_without_elements(shape: tuple[int, ...]) -> None:
-    assert torch.nn.init.orthogonal_(torch.empty(shape)).shape == shape
-    assert initializers.orthogonal(shape, rng=rng()).shape == shape
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.longdouble])
 def test_layers_start_as_in_torch(dtype: Any) -> None:
     rnn_model, linear_model = RNN(500, 300, bidirectional=True), Linear(500, 400)
@@ -359,6 +438,7 @@ def test_a_seed_decides_the_draw() -> None:
 
 
 def test_a_layer_without_inputs() -> None:
+    assert initializers.linear_bounds(Linear(0, 3)) == {"weight": 0, "bias": 0}
     params = initializers.linear_parameters(Linear(0, 3), rng=np.random.default_rng(1))
     # torch's bias is zero here, for want of a fan to divide by
     with pytest.warns(UserWarning, match="zero-element"):
@@ -432,3 +512,12 @@ def test_distributions_that_do_not_exist() -> None:
         "above",
     )
     assert_refused(lambda: initializers.trunc_normal((2,), 0, -1, rng=rng()), RuntimeError, "negative")
+    assert_same_refusal(
+        lambda: torch.nn.init.trunc_normal_(torch.empty(2), 0, 0),
+        lambda: initializers.trunc_normal((2,), 0, 0, rng=rng()),
+    )
+
+
+def test_a_gain_of_0_draws_nothing_but_0() -> None:
+    draws = initializers.xavier_uniform((2, 3), 0.0, rng=rng())
+    np.testing.assert_array_equal(draws, torch.nn.init.xavier_uniform_(torch.empty(2, 3), 0.0).numpy())

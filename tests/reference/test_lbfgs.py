@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,15 @@ import torch
 
 from reference import optim
 from reference.checks import Array
-from tests.reference.against_torch import assert_close, assert_same_refusal, frozen, leaf
+from tests.reference.against_torch import (
+    assert_all_close,
+    assert_close,
+    assert_refused,
+    assert_same_refusal,
+    frozen,
+    leaf,
+    tensor,
+)
 
 
 class Valley:
@@ -253,3 +262,61 @@ def test_what_is_no_array_is_no_parameter() -> None:
         lambda: optim.LBFGS().init({"w": [0.0]}),  # type: ignore[dict-item]
         "parameter w",
     )
+
+
+@pytest.mark.parametrize(
+    ("grads", "mentions"),
+    [
+        (
+            {"a": np.ones(3), "b": np.ones(1)},
+            "gradient of a must have shape (2,)",
+        ),  # as many numbers as there should be
+        ({"a": np.ones(2), "b": np.ones((2, 1))}, "gradient of b must have shape (2,)"),
+        ({"a": np.ones(2, np.float32), "b": np.ones(2)}, "gradient of a must have dtype float64"),
+        ({"a": [1.0, 1.0], "b": np.ones(2)}, "gradient of a must be a NumPy array"),
+    ],
+)
+def test_wrong_gradients(grads: dict[str, Any], mentions: str) -> None:
+    params = {"a": np.zeros(2), "b": np.zeros(2)}
+    optimizer = optim.LBFGS()
+
+    def in_torch() -> None:
+        for name, value in params.items():
+            leaf(value).grad = tensor(grads[name])
+
+    step = partial(optimizer.step, params, partial(_given, grads), optimizer.init(params))
+    assert_same_refusal(in_torch, step, mentions)
+
+
+def _given(grads: dict[str, Any], at: dict[str, Array]) -> tuple[float, dict[str, Any]]:
+    """A loss of 1 and these gradients, wherever."""
+    return 1.0, grads
+
+
+def test_a_gradient_for_an_unknown_parameter() -> None:
+    params = {"w": np.zeros(2)}
+    optimizer = optim.LBFGS()
+    for grads in ({"W": np.ones(2)}, {"w": np.ones(2), "W": np.ones(2)}):
+        step = partial(optimizer.step, params, partial(_given, grads), optimizer.init(params))
+        assert_refused(step, KeyError, "unknown parameter W")
+
+
+def test_a_gradient_of_none_counts_as_zeros() -> None:
+    params = {"w": np.ones(2), "without": np.ones((2, 1))}
+    theirs = {name: leaf(value) for name, value in params.items()}
+    running = torch.optim.LBFGS(list(theirs.values()), lr=0.1)
+
+    def in_torch() -> torch.Tensor:
+        theirs["w"].grad = theirs["w"].detach().clone()
+        return (theirs["w"] ** 2).sum() / 2
+
+    running.step(in_torch)  # type: ignore[no-untyped-call]
+    for missing in ({"without": None}, {}):
+
+        def in_numpy(at: dict[str, Array], missing: dict[str, None] = missing) -> tuple[Any, dict[str, Array | None]]:
+            return (at["w"] ** 2).sum() / 2, {"w": at["w"], **missing}
+
+        optimizer = optim.LBFGS(lr=0.1)
+        after, _ = optimizer.step(params, in_numpy, optimizer.init(params))
+        assert_all_close(after, {name: value.detach().numpy() for name, value in theirs.items()})
+        assert not np.array_equal(after["w"], params["w"])

@@ -372,6 +372,19 @@ def test_nothing_is_kept_before_the_first_pass(which: int) -> None:
     assert all(getattr(kept, name) is None for name in names)
 
 
+@pytest.mark.parametrize("which", range(7))
+def test_backward_needs_a_forward(which: int) -> None:
+    assert_refused(lambda: make_all()[which].backward(np.zeros((2, NODES))), RuntimeError, "call forward first")
+
+
+def test_softmax_takes_probabilities_and_no_labels() -> None:
+    """Labels of as many samples as there are classes would broadcast."""
+    softmax = Softmax()
+    softmax.forward(np.zeros((3, 3)))
+    for labels in (np.array([0, 1, 2]), np.array([[0], [1], [2]]), np.array(1)):
+        assert_refused(partial(softmax.backward, labels), ValueError, "one-hot")
+
+
 def test_softmax_takes_a_batch_only() -> None:
     """backward divides by the number of rows, which a single vector has not."""
     assert_refused(lambda: Softmax().forward(np.zeros(3)), IndexError, "dim 1")

@@ -239,13 +239,13 @@ def test_other_dtypes_come_out_as_they_go_in(algorithm: str) -> None:
     assert_all_close(wide, expected)
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", [*ALGORITHMS, "Adafactor", "Muon"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e200])
 def test_special_gradients_as_in_torch(algorithm: str, value: float) -> None:
-    optimizer, params = getattr(optim, algorithm)(lr=0.1), {"w": np.array([1.0, -2.0, 3.0])}
+    optimizer, params = getattr(optim, algorithm)(lr=0.1), {"w": np.array([[1.0, -2.0, 3.0], [0.5, 4.0, -1.5]])}
     run, state = TorchRun(algorithm, params, {"lr": 0.1}), optimizer.init(params)
     for step in range(3):
-        grads = {"w": np.array([0.5, value if step == 0 else 0.25, -1.0])}
+        grads = {"w": np.array([[0.5, value if step == 0 else 0.25, -1.0], [2.0, -0.75, 1.5]])}
         with np.errstate(over="ignore", invalid="ignore"):
             params, state = optimizer.step(params, grads, state)
         run.step(grads)

@@ -100,6 +100,11 @@ def test_groups_that_do_not_fit() -> None:
         "more than one",
     )
     assert_same_refusal(lambda: torch.optim.Adam([]), lambda: optim.ParamGroups([]), "empty")
+    assert_same_refusal(
+        lambda: torch.optim.LBFGS([{"params": [one]}, {"params": [two]}]),
+        lambda: optim.ParamGroups([(adam, ["one"]), (optim.LBFGS(), ["two"])]),  # type: ignore[list-item]
+        "LBFGS",
+    )
     groups = optim.ParamGroups([(adam, ["w"]), (adam, ["v"])])
     params = {"w": np.zeros(2), "v": np.zeros(2)}
     for unfit, name in (({"w": np.zeros(2)}, "v"), (params | {"u": np.zeros(2)}, "u")):
@@ -118,3 +123,37 @@ def test_groups_that_do_not_fit() -> None:
         lambda: optim.load_state_dict(adam, params, optim.state_dict(adam, {"w": {}})),
         "size",
     )
+
+
+@pytest.mark.parametrize(
+    ("saving", "loading", "missing"),
+    [
+        ("Adam", "SGD", "momentum, dampening, nesterov"),
+        ("SGD", "Adam", "betas, eps, amsgrad"),
+        ("SGD", "LBFGS", "max_iter"),
+    ],
+)
+def test_another_algorithms_state(saving: str, loading: str, missing: str) -> None:
+    """torch loads it, and misses the options in the next step."""
+    theirs = leaf(np.ones(2))
+    theirs.grad = torch.ones_like(theirs)
+    saved = getattr(torch.optim, saving)([theirs]).state_dict()
+
+    def in_torch() -> None:
+        running = getattr(torch.optim, loading)([theirs])
+        running.load_state_dict(saved)
+        running.step(*([lambda: torch.tensor(1.0)] if loading == "LBFGS" else []))
+
+    optimizer = getattr(optim, loading)()
+    assert_same_refusal(
+        in_torch, lambda: optim.load_state_dict(optimizer, {"w": np.ones(2)}, saved), f"{loading}: {missing}"
+    )
+
+
+def test_adamw_is_not_taken_for_adam() -> None:
+    params = {"w": np.ones(2)}
+    saved = torch.optim.AdamW([leaf(params["w"])]).state_dict()
+    assert_refused(lambda: optim.load_state_dict(optim.Adam(), params, saved), ValueError, "AdamW")
+    for right in (saved, torch.optim.Adam([leaf(params["w"])], weight_decay=0.5).state_dict()):
+        loaded, _ = optim.load_state_dict(optim.AdamW(), params, right)
+        assert loaded == optim.AdamW(weight_decay=right["param_groups"][0]["weight_decay"])

@@ -92,6 +92,18 @@ def test_adafactor_with_gradients_of_zero_only() -> None:
             run.assert_equal(0)
 
 
+@pytest.mark.parametrize("shape", [(3, 2), (3,)])
+@pytest.mark.parametrize("scale", [0.0, 1e-25])
+def test_adafactor_with_an_epsilon_whose_square_is_0_in_float32(scale: float, shape: tuple[int, ...]) -> None:
+    """The paper's: torch bounds V by the square, so that nothing keeps a V of 0 from dividing."""
+    run = Beside("Adafactor", np.ones(shape, np.float32), {"eps": (1e-30, 1e-3)})
+    for _ in range(2):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            run.step(np.full(shape, scale, np.float32))
+        run.assert_equal(0)
+    assert np.isnan(run.params["w"]).all()
+
+
 def test_adafactor_refuses_an_empty_parameter_as_torch_does() -> None:
     """The norm of nothing over the square root of its size."""
     empty = np.zeros((0, 3))

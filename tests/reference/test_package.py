@@ -41,6 +41,12 @@ def test_all_modules_are_looked_at() -> None:
     assert names >= {"initializers", "adam", "sgd", "notebook", "checks"}
 
 
+def test_the_package_names_every_module_that_it_has() -> None:
+    top = {path.relative_to(Path(reference.__file__).parent).parts[0].removesuffix(".py") for path in MODULES}
+    assert reference.__doc__
+    assert [name for name in sorted(top - {"__init__"}) if name not in reference.__doc__.replace(",", "").split()] == []
+
+
 def test_the_package_of_optimizers_offers_what_it_imports() -> None:
     imported = {name for name, value in vars(optim).items() if not isinstance(value, ModuleType) and name[0] != "_"}
     assert set(optim.__all__) == imported - {"annotations"}

@@ -66,6 +66,19 @@ def test_sorted_sequences_need_no_indices() -> None:
     assert packed.sorted_indices is None
 
 
+def test_equal_lengths_keep_their_order() -> None:
+    lengths = np.random.default_rng(2).integers(1, 4, 100)
+    packed = packing.pack_padded_sequence(np.zeros((3, 100)), lengths, enforce_sorted=False)
+    np.testing.assert_array_equal(packed.sorted_indices, sorted(range(100), key=lambda index: -lengths[index]))
+
+
+def test_a_packed_sequence_of_two_fields_is_sorted() -> None:
+    data, batch_sizes = np.arange(4.0), np.array([2, 1, 1])
+    ours, theirs = packing.PackedSequence(data, batch_sizes), in_torch.PackedSequence(tensor(data), tensor(batch_sizes))
+    assert_same(ours, theirs)
+    assert_same(packing.pad_packed_sequence(ours), in_torch.pad_packed_sequence(theirs))
+
+
 def test_the_comparison_refuses_another_order() -> None:
     ours = sequences_of((2, 5, 1, 4))
     packed, expected = packing.pack_sequence(ours, False), in_torch.pack_sequence([tensor(s) for s in ours], False)
@@ -139,7 +152,9 @@ def test_wrong_arguments_of_padding() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lengths", "mentions"), [((2, 3), "decrease"), ((2, 0), "greater than 0")], ids=["unsorted", "empty"]
+    ("lengths", "mentions"),
+    [((2, 3), "decrease"), ((3, 1, 2), "decrease"), ((2, 0), "greater than 0")],
+    ids=["unsorted", "unsorted-behind-the-longest", "empty"],
 )
 def test_sequences_that_cannot_be_packed(lengths: tuple[int, ...], mentions: str) -> None:
     ours = sequences_of(lengths)
@@ -156,6 +171,21 @@ def test_padded_arrays_that_cannot_be_packed(x: Array, lengths: list[int]) -> No
     given = np.array(lengths, np.int64)
     assert_same_refusal(
         lambda: in_torch.pack_padded_sequence(tensor(x), tensor(given)), lambda: packing.pack_padded_sequence(x, given)
+    )
+
+
+def test_wrong_arguments_of_packing() -> None:
+    lengths, wrong = np.array([3, 2]), [[1.0, 2.0]] * 3
+    assert_same_refusal(
+        lambda: in_torch.pack_padded_sequence(wrong, tensor(lengths)),  # type: ignore[arg-type]
+        lambda: packing.pack_padded_sequence(wrong, lengths),  # type: ignore[arg-type]
+        "x must be",
+    )
+    # torch takes anything for true or false; here a number is taken for a mistake
+    assert_refused(
+        lambda: packing.pack_padded_sequence(zeros(3, 2), lengths, enforce_sorted=1),  # type: ignore[arg-type]
+        TypeError,
+        "enforce_sorted",
     )
 
 

@@ -233,3 +233,33 @@ def test_a_diagnosis_says_how_much_it_explains(found: dict[str, Any], first: str
     assert lines.count("  - a mistake (a-mistake; seen in: a notebook)") == len(found["sets"])
     assert summary.diffs(Log(made.header, made.checks, footer)) == diffs
     assert summary.diagnoses(made) == []
+
+
+NARROW = "dtype float32, expected float64; the values agree within the rounding of float32"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "hint"),
+    [
+        ([NARROW], True),
+        ([NARROW, "dtype float32, expected float64; the values agree"], True),
+        ([NARROW, "dtype float32, expected float64; the values diverge too"], False),
+        ([NARROW, "dtype float32, expected float64; rounding is too large to compare the values"], False),
+        ([NARROW, None], False),
+        (["dtype float64, expected float32; the values agree"], False),
+    ],
+)
+def test_a_file_in_float32_is_told_to_say_so_if_nothing_else_is_wrong(reasons: list[str | None], hint: bool) -> None:
+    made = made_log([dataclasses.replace(CHECKS[3], place=None, reason=reason) for reason in reasons])
+    found = {"family": "rnn", "diverging": 1, "cases": [], "sets": [], "explained": 0, "complete": False}
+    (text,) = summary.diagnoses(Log(made.header, made.checks, {**made.footer, "diagnoses": [found]}))
+    assert ('precision = "float32"' in text) == hint
+    assert ("no known divergence" in text) != hint
+
+
+@pytest.mark.parametrize("place", ["at (0, 0)", "layer 0, forward, unit 1", "the number itself"])
+def test_the_first_wrong_place_reads_as_a_sentence(place: str) -> None:
+    made = made_log([dataclasses.replace(CHECKS[3], place=place)])
+    found = {"family": "rnn", "diverging": 1, "cases": [], "sets": [], "explained": 0, "complete": False}
+    (text,) = summary.diagnoses(Log(made.header, made.checks, {**made.footer, "diagnoses": [found]}))
+    assert f"First wrong: {CHECKS[3].array} of {RNN}, at {place.removeprefix('at ')}." in text

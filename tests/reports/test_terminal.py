@@ -14,6 +14,7 @@ def test_headline_example_families_failures_and_skips_in_this_order() -> None:
         "0       0.79494228  0.794942279042  0.794942279043",
         "rnn              3         8        3          3          0          2",
         f"diverges   {RNN}",
+        "whole cases    single arrays",
         "not implemented: no function named linear",
     ]
     places = [text.index(part) for part in parts]
@@ -28,6 +29,13 @@ def test_a_long_list_of_failures_is_cut_and_says_so() -> None:
     assert "... and 3 more, all in the report" in text
     exactly = terminal.render(made_log(failing[: terminal.MOST_FAILURES]))
     assert "more, all in the report" not in exactly
+
+
+def test_where_there_is_no_number_stands_the_reason() -> None:
+    lines = terminal.render(made_log()).splitlines()
+    [shape] = [line for line in lines if line.startswith("diverges") and "grad.input" in line]
+    assert shape.endswith("shape (2, 3), expected (3, 2)")
+    assert "first at, or why" in "\n".join(lines)
 
 
 def test_when_all_agrees_there_are_no_further_tables() -> None:
