@@ -83,7 +83,10 @@ class LBFGS:
         state = dict(state)
         x = np.concatenate([param.reshape(-1) for param in params.values()])
         if not x.size:
-            raise RuntimeError("the parameters have no element, and their gradient no largest one")
+            shapes = ", ".join(str(param.shape) for param in params.values())
+            raise RuntimeError(
+                f"the parameters have no elements, and their gradient no largest one: got shapes {shapes}"
+            )
 
         def evaluate(at: Array) -> tuple[Any, Array]:
             value, grads = closure(_unflat(at, params))
@@ -248,7 +251,7 @@ def _cubic(one: tuple[Any, ...], other: tuple[Any, ...], bounds: tuple[Any, Any]
     (x1, f1, _, g1), (x2, f2, _, g2) = one, other
     lower, upper = bounds or ((x1, x2) if x1 <= x2 else (x2, x1))
     if type(x1) in NUMBERS and type(x2) in NUMBERS and x1 == x2:  # arrays would give NaN, in torch as here
-        raise ZeroDivisionError(f"a line search needs a rate above 0, got a step of {x2}")
+        raise ZeroDivisionError(f"a line search needs a learning rate above 0, got a step of {x2}")
     d1 = g1 + g2 - 3 * (f1 - f2) / (x1 - x2)
     square = d1**2 - g1 * g2
     if not square >= 0:  # NaN, from a loss that is not finite, included

@@ -127,7 +127,7 @@ MEANS = {
     "inf": ("norm",),
     "1": ("shape",),
     "0": ("shape",),
-    "no": ("parameter list", "total_steps", "no scheduler"),
+    "no": ("parameter list", "total_steps", "no scheduler", "no elements"),
     "unknown": ("argument", "nonlinearity"),
     "slope": ("slope",),
     "string": ("clip_value",),

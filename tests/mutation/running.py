@@ -76,7 +76,7 @@ def _changed(owner: ModuleType | type, new: Mapping[str, Any], data: bool) -> It
                 yield from _changed_function(owner, name, old, changed)
         elif isinstance(after, type) and isinstance(before, type):
             yield from _changed(before, vars(after), data)
-        elif data and not name.startswith("__"):
+        elif data and (name == "__all__" or not name.startswith("__")):
             for holder in [owner] if isinstance(owner, type) else _importers():
                 if vars(holder).get(name) is before:
                     yield Change(holder, name, before, after)
