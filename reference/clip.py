@@ -27,7 +27,8 @@ def total_norm(grads: Grads, norm_type: float = 2.0, error_if_nonfinite: bool = 
     number of values that are not 0 (of all gradients: the number of gradients that are not 0 throughout).
 
     Raises:
-        RuntimeError: the norm is not finite and ``error_if_nonfinite``.
+        RuntimeError: the norm is not finite and ``error_if_nonfinite``, or infinite or negative for a gradient without
+            elements, which has no largest or smallest one.
     """
     present = [grad for grad in grads.values() if grad is not None]
     for name, grad in grads.items():
@@ -66,8 +67,14 @@ def clip_grad_norm(
 
 
 def clip_grad_value(grads: Grads, clip_value: float) -> dict[str, Array | None]:
-    """Every element of every gradient brought between -clip_value and clip_value."""
+    """Every element of every gradient brought between -clip_value and clip_value.
+
+    Raises:
+        RuntimeError: no gradients.
+    """
     limit = _number("clip_value", clip_value)
+    if all(grad is None for grad in grads.values()):
+        raise RuntimeError("clip_grad_value needs at least one gradient, got none")
     return {name: None if grad is None else np.minimum(np.maximum(grad, -limit), limit) for name, grad in grads.items()}
 
 
@@ -80,6 +87,8 @@ def _number(name: str, value: float) -> float:
 
 def _norm(x: Array, p: float) -> Array:
     size = np.abs(x)
+    if not x.size and (p < 0 or p == np.inf):
+        raise RuntimeError(f"a gradient of shape {x.shape} has no norm of order {p}")
     if p == np.inf:
         return np.asanyarray(size.max())
     if p == -np.inf:

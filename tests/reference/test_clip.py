@@ -94,3 +94,30 @@ def test_values_are_clipped_as_in_torch_and_returned_anew() -> None:
 def test_a_gradient_that_is_no_array() -> None:
     wrong: Any = {"w": [1.0]}
     assert_refused(lambda: clip.clip_grad_norm(wrong, 1.0), TypeError, "gradient w")
+
+
+@pytest.mark.parametrize("norm_type", [np.inf, -np.inf, -1.0, -0.5])
+def test_a_gradient_without_elements_has_no_such_norm(norm_type: float) -> None:
+    grads: dict[str, Array | None] = {"empty": np.zeros((0, 2)), "w": np.ones(3)}
+    assert_same_refusal(
+        lambda: torch.nn.utils.clip_grad_norm_(in_torch(grads).values(), 1.0, norm_type),
+        lambda: clip.clip_grad_norm(grads, 1.0, norm_type),
+        "(0, 2)",
+    )
+
+
+@pytest.mark.parametrize("norm_type", [0.0, 0.5, 1.0, 2.0])
+def test_a_gradient_without_elements_counts_as_0(norm_type: float) -> None:
+    grads: dict[str, Array | None] = {"empty": np.zeros(0), "w": np.ones(3)}
+    norm = torch.nn.utils.clip_grad_norm_(in_torch(grads).values(), 1.0, norm_type)
+    assert_close(clip.clip_grad_norm(grads, 1.0, norm_type)[1], norm)
+
+
+def test_values_of_no_gradients() -> None:
+    for grads in ({}, {"w": None}):
+        assert_same_refusal(
+            lambda: torch.nn.utils.clip_grad_value_([torch.zeros(2)], 1.0),
+            lambda grads=grads: clip.clip_grad_value(grads, 1.0),  # type: ignore[misc]
+            "got none",
+        )
+    assert clip.clip_grad_value({"w": None, "v": np.ones(1)}, 0.5)["w"] is None
