@@ -72,8 +72,7 @@ class LSTM(Network):
     bidirectional: bool = False
     proj_size: int = 0
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check_own_sizes(self) -> None:
         check_type("proj_size", self.proj_size, int)
         if not 0 <= self.proj_size < self.hidden_size:
             raise ValueError(

@@ -59,6 +59,7 @@ class Network:
             check_type(name, getattr(self, name), int)
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be greater than zero, got {getattr(self, name)}")
+        self.check_own_sizes()
         if self.dropout > 0 and self.num_layers == 1:
             warnings.warn(
                 f"dropout acts between layers: dropout={self.dropout} has no effect with num_layers=1", stacklevel=3
@@ -66,6 +67,9 @@ class Network:
 
     def check_own(self) -> None:
         """Refuse what the other networks do not have."""
+
+    def check_own_sizes(self) -> None:
+        """The same, after what all have."""
 
     @cached_property
     def num_directions(self) -> int:

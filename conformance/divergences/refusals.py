@@ -82,7 +82,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
                 "lstm",
                 "not 0 <= self.proj_size < self.hidden_size",
                 "not 0 <= self.proj_size <= self.hidden_size",
-                "LSTM.__post_init__",
+                "LSTM.check_own_sizes",
             ),
         ),
     ),

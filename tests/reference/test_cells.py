@@ -217,3 +217,22 @@ def test_wrong_upstream_gradients(name: str) -> None:
             lambda d=d_states: kind.back(model, params, cache, d),  # type: ignore[misc]
             "(5, 3)",
         )
+
+
+def test_gradients_and_states_of_an_lstm_cell_that_are_left_out() -> None:
+    rng = np.random.default_rng(5)
+    model = lstm.LSTMCell(2, 4)
+    params = {name: rng.standard_normal(shape) for name, shape in model.parameter_shapes.items()}
+    x, d, zeros = rng.standard_normal((3, 2)), rng.standard_normal((3, 4)), np.zeros((3, 4))
+    _, _, cache = lstm.cell_forward(model, params, x)
+    assert_all_close(lstm.cell_backward(model, params, cache, d), lstm.cell_backward(model, params, cache, d, zeros))
+    assert_all_close(
+        lstm.cell_backward(model, params, cache, d_c=d), lstm.cell_backward(model, params, cache, zeros, d)
+    )
+    # without hx, cx is looked at all the same
+    module = module_of(KINDS["LSTMCell"], model, params, {})
+    assert_same_refusal(
+        lambda: module(tensor(x), (torch.zeros(3, 4, dtype=torch.float64), torch.zeros(1, 3, 4, dtype=torch.float64))),
+        lambda: lstm.cell_forward(model, params, x, None, zeros[None]),
+        "cx",
+    )

@@ -480,3 +480,10 @@ def test_wrong_masks(dropout: float, masks: Any, error: Any, mentions: str) -> N
     model = rnn.RNN(2, 4, num_layers=2, dropout=dropout)
     params = {name: zeros(*shape) for name, shape in model.parameter_shapes.items()}
     assert_refused(lambda: rnn.forward(model, params, zeros(5, 3, 2), dropout_masks=masks), error, mentions)
+
+
+@pytest.mark.parametrize("model", [rnn.RNN, lstm.LSTM, gru.GRU])
+def test_the_warning_about_dropout_points_at_who_made_the_network(model: Any) -> None:
+    with pytest.warns(UserWarning, match=r"dropout=0\.5 has no effect") as warned:
+        model(2, 3, dropout=0.5)
+    assert [warning.filename for warning in warned] == [__file__]

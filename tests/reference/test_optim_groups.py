@@ -48,6 +48,12 @@ def test_a_loaded_state_has_its_parameters_dtype(algorithm: str, dtype: Any) -> 
         getattr(optim, algorithm)(), {"w": param.astype(dtype)}, with_arrays(saving.state_dict())
     )
     assert_all_close(state["w"], {key: as_array(value) for key, value in loading.state[second].items()}, tolerance=0)
+    # and it keeps them in the steps that follow
+    second.grad = tensor(grad.astype(dtype))
+    loading.step()
+    _, state = getattr(optim, algorithm)().step({"w": param.astype(dtype)}, {"w": grad.astype(dtype)}, state)
+    for key, value in loading.state[second].items():
+        assert state["w"][key].dtype == as_array(value).dtype, key
 
 
 def test_a_saved_state_is_a_copy() -> None:
