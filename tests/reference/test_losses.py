@@ -458,3 +458,32 @@ def test_wrong_upstream_gradients_of_cross_entropy(reduction: str, d_loss: Array
     # torch casts a gradient of another dtype; here it is taken for a mistake
     for in_reference, target in ((losses.cross_entropy_backward, Y), (losses.mse_loss_backward, input)):
         assert_refused(partial(in_reference, np.ones((), np.float32), input, target), RuntimeError, "float64")
+
+
+def test_more_wrong_arguments() -> None:
+    scores = np.log(np.full((3, 2), 0.5))
+    wrong: Any = scores.tolist()
+    assert_refused(lambda: losses.nll_loss(wrong, np.zeros(3, np.int64)), TypeError, "input")
+    assert_same_refusal(
+        lambda: torch.nn.functional.nll_loss(tensor(scores), torch.zeros(1, dtype=torch.int64)),
+        lambda: losses.nll_loss(scores, np.zeros(1, np.int64)),
+        "target",
+    )
+    for weight in (np.ones((3, 2), np.float32), np.ones((3, 2), np.int64)):
+        assert_refused(lambda weight=weight: losses.mse_loss(scores, scores, weight=weight), RuntimeError, "weight")  # type: ignore[misc]
+
+
+def test_probabilities_of_a_single_sample() -> None:
+    scores, target = np.array([1.0, -2.0, 0.5]), np.array([0.2, 0.5, 0.3])
+    for reduction in ("mean", "sum", "none"):
+        theirs = torch.nn.functional.cross_entropy(tensor(scores), tensor(target), reduction=reduction)
+        assert_close(losses.cross_entropy(scores, target, reduction=reduction), theirs)
+
+
+class Own(np.ndarray[Any, Any]):
+    """Somebody's class of arrays."""
+
+
+def test_the_class_of_the_gradient_from_above_is_kept() -> None:
+    scores, target, d_loss = np.ones((3, 2)), np.zeros((3, 2)), np.ones((3, 2)).view(Own)
+    assert type(losses.mse_loss_backward(d_loss, scores, target, "none")) is Own

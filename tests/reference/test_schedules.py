@@ -371,3 +371,60 @@ def test_what_is_no_part_of_a_composition(name: str) -> None:
             lambda made=made: getattr(schedules, name)([schedules.StepLR(3), made], **own),  # type: ignore[misc]
             mentions,
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "steps"),
+    [
+        ("ConstantLR", {"factor": 0.0, "total_iters": 4}, 4),
+        ("OneCycleLR", {"max_lr": 1.0, "total_steps": 1}, 1),
+        ("OneCycleLR", {"max_lr": 1.0, "epochs": 1, "steps_per_epoch": 7}, 7),
+        ("OneCycleLR", {"max_lr": 1.0, "epochs": 7, "steps_per_epoch": 1}, 7),
+        ("OneCycleLR", {"max_lr": 1.0, "total_steps": 9, "pct_start": 0.0}, 9),
+        ("OneCycleLR", {"max_lr": 1.0, "total_steps": 9, "pct_start": 1.0}, 9),
+    ],
+)
+def test_options_at_the_edge_of_what_torch_accepts(name: str, options: dict[str, Any], steps: int) -> None:
+    schedule, make = both(name, options)
+    sgd = optimizer()
+    scheduler = make(sgd)
+    for t in range(steps):
+        np.testing.assert_allclose(schedule.rate(LR, t), sgd.param_groups[0]["lr"], rtol=1e-12, atol=1e-15)
+        sgd.step()
+        if t < steps - 1:
+            scheduler.step()
+
+
+@pytest.mark.parametrize("options", [{"epochs": 0, "steps_per_epoch": 3}, {"epochs": 3, "steps_per_epoch": 0}])
+def test_the_count_that_is_wrong_is_named(options: dict[str, Any]) -> None:
+    wrong = next(name for name, value in options.items() if value == 0)
+    assert_same_refusal(
+        lambda: torch.optim.lr_scheduler.OneCycleLR(optimizer(), 1.0, **options),
+        lambda: schedules.OneCycleLR(1.0, **options),
+        f"integer {wrong}",
+    )
+
+
+@pytest.mark.parametrize("options", [{"epochs": 3}, {"steps_per_epoch": 3}])
+def test_half_a_number_of_steps(options: dict[str, Any]) -> None:
+    assert_same_refusal(
+        lambda: torch.optim.lr_scheduler.OneCycleLR(optimizer(), 1.0, **options),
+        lambda: schedules.OneCycleLR(1.0, **options),
+        "total_steps",
+    )
+
+
+@pytest.mark.parametrize(("mode", "better"), [("min", -1), ("max", 1)])
+def test_a_plateau_at_the_limits(mode: str, better: int) -> None:
+    """To be better by just the threshold is not to be better; a reduction by just eps is none."""
+    options: dict[str, Any] = {"mode": mode, "threshold_mode": "abs", "threshold": 0.5, "patience": 0, "factor": 0.5}
+    for eps in (0.25, 0.125):
+        sgd = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.5)
+        theirs: Any = torch.optim.lr_scheduler.ReduceLROnPlateau(sgd, **options, eps=eps)
+        ours = schedules.ReduceLROnPlateau(**options, eps=eps)
+        lr, state = 0.5, ours.init()
+        for metric in (1.0, 1.0 + 0.5 * better):
+            theirs.step(metric)
+            lr, state = ours.step(lr, metric, state)
+        assert lr == sgd.param_groups[0]["lr"] == (0.5 if eps == 0.25 else 0.25)
+    assert schedules.Plateau(1.0) == (1.0, 0, 0)
