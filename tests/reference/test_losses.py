@@ -487,3 +487,27 @@ class Own(np.ndarray[Any, Any]):
 def test_the_class_of_the_gradient_from_above_is_kept() -> None:
     scores, target, d_loss = np.ones((3, 2)), np.zeros((3, 2)), np.ones((3, 2)).view(Own)
     assert type(losses.mse_loss_backward(d_loss, scores, target, "none")) is Own
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.4])
+def test_probabilities_of_a_single_class(samples: int, label_smoothing: float) -> None:
+    scores, target = np.full((samples, 1), 0.7), np.full((samples, 1), 0.6)
+    for reduction in ("mean", "sum", "none"):
+        given = leaf(scores)
+        options: dict[str, Any] = {"reduction": reduction, "label_smoothing": label_smoothing}
+        theirs = torch.nn.functional.cross_entropy(given, tensor(target), **options)
+        ours = losses.cross_entropy(scores, target, **options)
+        assert_close(ours, theirs)
+        (d_scores,) = torch.autograd.grad(theirs.sum(), [given])
+        assert_close(losses.cross_entropy_backward(np.ones_like(ours), scores, target, **options), d_scores)
+
+
+def test_no_class_can_be_ignored_beside_probabilities() -> None:
+    scores, target = np.ones((2, 3)), np.full((2, 3), 1 / 3)
+    for index in (0, 1):
+        assert_same_refusal(
+            lambda index=index: torch.nn.functional.cross_entropy(tensor(scores), tensor(target), ignore_index=index),  # type: ignore[misc]
+            lambda index=index: losses.cross_entropy(scores, target, ignore_index=index),  # type: ignore[misc]
+            "ignore_index",
+        )

@@ -153,3 +153,17 @@ def test_a_parameter_that_is_missing_or_not_the_layers_is_named() -> None:
         ):
             with pytest.raises(RuntimeError, match=rf"parameter\(s\): {name}$"):
                 function(changed)
+
+
+def test_the_states_of_every_network_are_named() -> None:
+    for kind, module, names in (("RNN", rnn, ["h_0"]), ("LSTM", lstm, ["h_0", "c_0"]), ("GRU", gru, ["h_0"])):
+        model = getattr(module, kind)(2, 4)
+        params = random(model.parameter_shapes)
+        x, right, wrong_shape = np.zeros((5, 3, 2)), np.zeros((1, 3, 4)), np.zeros((2, 3, 4))
+        *_, cache = module.forward(model, params, x)
+        for name in names:
+            with pytest.raises(RuntimeError, match=rf"^{name} must have shape"):
+                module.forward(model, params, x, **(dict.fromkeys(names, right) | {name: wrong_shape}))
+            final = f"d_{name.replace('0', 'n')}"
+            with pytest.raises(RuntimeError, match=rf"^{final} must have shape"):
+                module.backward(model, params, cache, **{final: wrong_shape})
