@@ -598,7 +598,6 @@ def _optimizers(algorithm: str) -> Iterator[Case]:
             ("line_search_fn-strong_wolfe", wolfe, params, unknown),
             ("history_size-0", {"history_size": 0}, params, "no room for the first pair"),
             ("history_size-minus_1", {"history_size": -1}, params, "less than no room"),
-            ("lr-0", wolfe | {"lr": 0.0}, _nearly_there, "the search has no length to go on from"),
             ("no-elements", {}, lambda rng: {"param.weight": np.zeros((0, 4))}, "no gradient is the largest"),
         ]
         for description, changed, arrays, note in closures:
@@ -634,11 +633,6 @@ def _optimizers(algorithm: str) -> Iterator[Case]:
         options = others.get("options", {})
         dtypes = {key: value for key, value in others.items() if key == "dtypes"}
         yield from _case(call, description, config | options, build, note, **dtypes)
-
-
-def _nearly_there(rng: np.random.Generator) -> dict[str, Array]:
-    """Gradients whose sum is below 1, so that the first step is a number and no tensor."""
-    return {"param.weight": 0.01 * rng.standard_normal((3, 4))}
 
 
 def _said(value: Any) -> str:

@@ -320,3 +320,24 @@ def test_a_gradient_of_none_counts_as_zeros() -> None:
         after, _ = optimizer.step(params, in_numpy, optimizer.init(params))
         assert_all_close(after, {name: value.detach().numpy() for name, value in theirs.items()})
         assert not np.array_equal(after["w"], params["w"])
+
+
+def test_a_line_search_with_a_rate_of_0() -> None:
+    """No case: where the loss does not change, simulated rounding would decide the way through the search."""
+    param = np.full(2, 1e-3)
+    theirs = leaf(param)
+    running = torch.optim.LBFGS([theirs], lr=0.0, line_search_fn="strong_wolfe")
+
+    def in_torch() -> torch.Tensor:
+        theirs.grad = theirs.detach().clone()
+        return (theirs**2).sum() / 2
+
+    def in_numpy(at: dict[str, Array]) -> tuple[Any, dict[str, Array]]:
+        return (at["w"] ** 2).sum() / 2, {"w": at["w"]}
+
+    optimizer = optim.LBFGS(lr=0.0, line_search_fn="strong_wolfe")
+    assert_same_refusal(
+        lambda: running.step(in_torch),  # type: ignore[no-untyped-call]
+        lambda: optimizer.step({"w": param}, in_numpy, optimizer.init({"w": param})),
+        "rate above 0",
+    )
