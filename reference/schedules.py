@@ -65,8 +65,15 @@ class Factor(Schedule):
         """What the rate of step t - 1 is multiplied by at step t."""
         raise NotImplementedError
 
+    def documented(self, t: int) -> float:
+        """The factor by torch's documented formula, which differs from ``factor_at`` for schedules of no steps."""
+        return self.factor_at(t)
+
     def rate(self, lr: float, t: int) -> float:
         return lr * self.factor_at(t)
+
+    def begun(self, lr: float, t: int) -> float:
+        return lr * self.documented(t)
 
     def first(self, found: float, lr: float) -> float:
         return found * self.factor_at(0)
@@ -147,8 +154,8 @@ class ConstantLR(Factor):
             return self.factor
         return self.factor_at(t) / self.factor if t == self.total_iters else 1.0
 
-    def begun(self, lr: float, t: int) -> float:
-        return self.rate(lr, t) if self.total_iters > 0 else lr
+    def documented(self, t: int) -> float:
+        return self.factor_at(t) if self.total_iters > 0 else 1.0
 
 
 @dataclass(frozen=True)
@@ -169,17 +176,16 @@ class LinearLR(Factor):
             raise ValueError(f"end_factor expected to be in [0, 1], got {self.end_factor}")
 
     def factor_at(self, t: int) -> float:
-        progress = min(t, self.total_iters) / self.total_iters if self.total_iters > 0 else 0.0
-        return self.start_factor + (self.end_factor - self.start_factor) * progress
+        return self.documented(t) if self.total_iters > 0 else self.start_factor
 
     def ratio(self, t: int) -> float:
         if t == 0:
             return self.start_factor
         return self.factor_at(t) / self.factor_at(t - 1) if t <= self.total_iters else 1.0
 
-    def begun(self, lr: float, t: int) -> float:
+    def documented(self, t: int) -> float:
         progress = min(t, self.total_iters) / self.total_iters
-        return lr * (self.start_factor + (self.end_factor - self.start_factor) * progress)
+        return self.start_factor + (self.end_factor - self.start_factor) * progress
 
 
 @dataclass(frozen=True)
@@ -207,16 +213,16 @@ class PolynomialLR(Factor):
     power: float = 1.0
 
     def factor_at(self, t: int) -> float:
-        progress = min(t, self.total_iters) / self.total_iters if self.total_iters > 0 else 0.0
-        return float((1 - progress) ** self.power)
+        return self.documented(t) if self.total_iters > 0 else 1.0
 
     def ratio(self, t: int) -> float:
         if t > self.total_iters:
             return 1.0
         return float(((1 - t / self.total_iters) / (1 - (t - 1) / self.total_iters)) ** self.power)
 
-    def begun(self, lr: float, t: int) -> float:
-        return float(lr * (1 - min(t, self.total_iters) / self.total_iters) ** self.power)
+    def documented(self, t: int) -> float:
+        progress = min(t, self.total_iters) / self.total_iters
+        return float((1 - progress) ** self.power)
 
 
 @dataclass(frozen=True)
