@@ -8,6 +8,8 @@ for every finite input: no overflow on the way, no warning.
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import numpy as np
 
 from reference.checks import FLOATS, Array, check_array, check_like
@@ -116,7 +118,7 @@ def _check_float(name: str, x: Array) -> None:
 
 
 def _check_dim(x: Array, dim: int) -> int:
-    if not isinstance(dim, int):
+    if isinstance(dim, bool) or not isinstance(dim, Integral):
         raise TypeError(f"dim must be an int, got {dim!r}")
     # torch counts a 0-dimensional array as having one axis
     ndim = max(x.ndim, 1)

@@ -82,11 +82,13 @@ def pack_padded_sequence(
     Raises:
         TypeError: not an array.
         IndexError: ``x`` has fewer than 2 axes.
-        RuntimeError: an empty batch, or lengths that ``check_lengths`` refuses.
+        RuntimeError: ``x`` has no elements, or lengths that ``check_lengths`` refuses.
     """
     check_array("x", x)
     if x.ndim < 2:
         raise IndexError(f"x must have at least 2 axes, steps and sequences, got {x.ndim}")
+    if x.size == 0:
+        raise RuntimeError(f"Cannot pack an empty array, got x of shape {x.shape}")
     time_major = x.swapaxes(0, 1) if batch_first else x
     lengths = check_lengths(lengths, time_major.shape[0], time_major.shape[1], enforce_sorted)
     sorted_indices = unsorted_indices = None

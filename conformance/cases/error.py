@@ -303,6 +303,7 @@ def _activations() -> Iterator[Case]:
         ("dim-0-d-too-large", 1, (), "but no axis 1"),
         ("dim-float", 1.0, (2, 3), "an axis that is no int"),
         ("dim-string", "1", (2, 3), "an axis as text"),
+        ("dim-bool", True, (2, 3), "an axis that is a bool, which counts as an int elsewhere"),
         ("empty", 0, (0, 3), "an empty axis is accepted"),
     ]
     for name in ("softmax", "log_softmax"):

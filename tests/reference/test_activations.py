@@ -169,6 +169,14 @@ def test_softmax_refuses_axes_that_do_not_exist(name: str, shape: tuple[int, ...
     assert_refused(lambda: backward_of(name)(x, x, dim), IndexError, str(dim))
 
 
+@pytest.mark.parametrize("name", ALONG_AN_AXIS)
+def test_an_axis_may_be_any_whole_number_but_no_bool(name: str) -> None:
+    x = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_array_equal(getattr(activations, name)(x, np.int64(0)), getattr(activations, name)(x, 0))
+    for dim in (True, np.bool_(True), 1.0, np.float64(1), "1", None):
+        assert_refused(partial(getattr(activations, name), x, dim), TypeError, repr(dim))
+
+
 @pytest.mark.parametrize("name", [*ELEMENTWISE, *ALONG_AN_AXIS])
 def test_wrong_upstream_gradients(name: str) -> None:
     y = np.full((2, 3), 0.5)

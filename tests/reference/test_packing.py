@@ -165,12 +165,22 @@ def test_sequences_that_cannot_be_packed(lengths: tuple[int, ...], mentions: str
 
 @pytest.mark.parametrize(
     ("x", "lengths"),
-    [(zeros(3), [3]), (zeros(), [3]), (zeros(4, 0, 2), []), (zeros(4, 2), [4]), (zeros(4, 2), [4, 0])],
+    [
+        (zeros(3), [3]),
+        (zeros(), [3]),
+        (zeros(4, 0, 2), []),
+        (zeros(4, 2, 0), [4, 3]),
+        (zeros(0, 2), [0, 0]),
+        (zeros(4, 2), [4]),
+        (zeros(4, 2), [4, 0]),
+    ],
 )
 def test_padded_arrays_that_cannot_be_packed(x: Array, lengths: list[int]) -> None:
     given = np.array(lengths, np.int64)
     assert_same_refusal(
-        lambda: in_torch.pack_padded_sequence(tensor(x), tensor(given)), lambda: packing.pack_padded_sequence(x, given)
+        lambda: in_torch.pack_padded_sequence(tensor(x), tensor(given)),
+        lambda: packing.pack_padded_sequence(x, given),
+        "" if x.size else "empty",
     )
 
 
