@@ -91,14 +91,17 @@ class Search:
         whole = [
             candidate for candidate in candidates if all(self.matcher.explains(candidate, seen) for seen in agreeing)
         ]
+        complete = bool(whole) and len(explained) == len(diverging)
         kept = whole or candidates
+        if not complete:  # half of a divergence is not in the catalogue: the other half would show, and does not
+            kept = [candidate for candidate in kept if not self._contradicted(candidate, diverging)]
         smallest = min((len(candidate) for candidate in kept), default=0)
         return Diagnosis(
             self.family,
             tuple(sorted(tuple(self._ordered(candidate)) for candidate in kept if len(candidate) == smallest)),
             len(explained) if kept else 0,
             len(diverging),
-            bool(whole) and len(explained) == len(diverging),
+            complete,
             tuple(seen.case.id for seen in explained) if kept else (),
         )
 
@@ -214,6 +217,21 @@ class Search:
             if all(self.matcher.explains(smaller, seen) for seen in explained):
                 return self._shrunk(smaller, explained)
         return candidate
+
+    def _contradicted(self, candidate: Set, diverging: list[Observation]) -> bool:
+        """Whether it changes an array that the implementation gives right in every case."""
+        names = dict.fromkeys(name for seen in diverging for name in seen.actual)
+        right = [
+            name
+            for name in names
+            if all(self.matcher.matches(frozenset(), seen, [name]) for seen in diverging if name in seen.actual)
+        ]
+        return any(
+            self.matcher.trace(candidate, seen.case) is not None and not self.matcher.matches(candidate, seen, [name])
+            for seen in self.observations
+            for name in right
+            if name in seen.actual
+        )
 
     def _late(self) -> bool:
         return time.perf_counter() > self.deadline

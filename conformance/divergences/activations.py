@@ -241,6 +241,7 @@ SOFTMAX: tuple[Divergence, ...] = (
         "with softmax over all elements of the array",
         "A sum without an axis: right for one vector, and for a batch all rows together add up to 1.",
         (
+            Patch("activations", "x.max(axis=dim, keepdims=True)", "x.max()", "softmax"),
             Patch("activations", "exponential.sum(axis=dim, keepdims=True)", "exponential.sum()", "softmax"),
             Patch("activations", "weighted.sum(axis=dim, keepdims=True)", "weighted.sum()", "softmax_backward"),
         ),
@@ -310,7 +311,10 @@ LOG_SOFTMAX = (
         "log-softmax-over-the-last-axis",
         "with log_softmax taken along the last axis whatever dim says",
         "The option is accepted and does nothing.",
-        (Patch("activations", LOG_SUM, LOG_SUM.replace("axis=dim", "axis=-1"), "log_softmax"),),
+        (
+            Patch("activations", "_check_dim(x, dim)", "_check_dim(x, -1)", "log_softmax"),
+            Patch("activations", "_check_dim(y, dim)", "_check_dim(y, -1)", "log_softmax_backward"),
+        ),
     ),
 )
 

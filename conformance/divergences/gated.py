@@ -21,11 +21,32 @@ LSTM_SIGMOID = (
 ADD_BIASES = 'bias = params["bias_ih" + suffix] + params["bias_hh" + suffix]'
 BIAS_HH_GRADIENT = 'grads["bias_hh" + suffix] = grads["bias_ih" + suffix].copy()'
 FORGOTTEN = "np.multiply(f[t], c_previous, out=c_t)"
+BLOCKS_TRANSPOSED = (
+    "weight_hh_t = weight_hh.T.copy()",
+    "weight_hh_t = weight_hh.T.copy()\n"
+    "    if weight_hr is None:\n"
+    "        weight_hh_t = weight_hh.reshape(4, hidden_size, hidden_size).swapaxes(0, 1)"
+    ".reshape(hidden_size, -1).copy()",
+    FORWARD,
+)
+TRANSPOSE_BLOCKS = "{0}.reshape(4, len({0}) // 4, -1).swapaxes(1, 2).reshape({0}.shape)"
+OUTPUT = "np.multiply(o[t], tanh_c[t], out=unprojected[t])"
 CARRY_BACK = "d_c *= f[t]"
 THROUGH_CELL = "d_c += d_h_t * slope_c[t]"
 PROJECT = "h[t + 1] = unprojected[t].dot(weight_hr.T)"
 
 GRU_RESET = "n_t += r[t] * hidden_n[t]"
+RESET_BEFORE = (
+    ("hidden_n[t] = hidden[:, last]\n            r_and_z", "r_and_z", FORWARD),
+    (
+        GRU_RESET,
+        "hidden_n[t] = (r[t] * previous).dot(weight_hh_t[:, last])\n"
+        "            if bias_hh is not None:\n"
+        "                hidden_n[t] += bias_hh[last]\n"
+        "            n_t += hidden_n[t]",
+        FORWARD,
+    ),
+)
 GRU_MIX = "np.subtract(previous, n_t, out=h_t)\n            h_t *= z_t\n            h_t += n_t"
 GRU_ORDER = "r, z, n = ({}[:, :, gate] for gate in range(3))"
 
@@ -127,10 +148,37 @@ DIVERGENCES: tuple[Divergence, ...] = (
         seen_in=("Hochreiter and Schmidhuber 1997",),
     ),
     _lstm(
+        "lstm-never-forgets-throughout",
+        "without the LSTM's forget gate, in the backward pass too",
+        "c_t = c_{t-1} + i_t * g_t, as automatic differentiation has it: the cell's gradient is carried back whole.",
+        (FORGOTTEN, "c_t[...] = c_previous", FORWARD),
+        ("slopes[:, :, 1] = c_previous * f", "slopes[:, :, 1] = 0 * c_previous * f", BACKWARD),
+        (CARRY_BACK, "d_c *= 1", BACKWARD),
+        seen_in=("Hochreiter and Schmidhuber 1997",),
+    ),
+    _lstm(
         "lstm-coupled-gates",
         "with 1 - f in place of the LSTM's input gate, in the forward pass",
         "The coupled variant; the input gate's weights are there and do nothing.",
         ("np.multiply(i[t], g_t, out=written)", "np.multiply(1 - f[t], g_t, out=written)", FORWARD),
+    ),
+    _lstm(
+        "lstm-coupled-gates-throughout",
+        "with 1 - f in place of the LSTM's input gate",
+        "The coupled variant, as automatic differentiation has it: the input gate's weights have no gradient.",
+        ("np.multiply(i[t], g_t, out=written)", "np.multiply(1 - f[t], g_t, out=written)", FORWARD),
+        ("slopes[:, :, 0] = g * i * (1 - i)", "slopes[:, :, 0] = 0 * i", BACKWARD),
+        ("slopes[:, :, 1] = c_previous * f", "slopes[:, :, 1] = (c_previous - g) * f", BACKWARD),
+        ("slopes[:, :, 2] = i * (1 - g * g)", "slopes[:, :, 2] = (1 - f) * (1 - g * g)", BACKWARD),
+    ),
+    _lstm(
+        "lstm-coupled-to-the-input-gate",
+        "with 1 - i in place of the LSTM's forget gate",
+        "What is not written over is kept. The forget gate's weights are there and do nothing.",
+        (FORGOTTEN, "np.multiply(1 - i[t], c_previous, out=c_t)", FORWARD),
+        ("slopes[:, :, 0] = g * i * (1 - i)", "slopes[:, :, 0] = (g - c_previous) * i * (1 - i)", BACKWARD),
+        ("slopes[:, :, 1] = c_previous * f", "slopes[:, :, 1] = 0 * c_previous * f", BACKWARD),
+        (CARRY_BACK, "d_c *= 1 - i[t]", BACKWARD),
         seen_in=("Greff et al. 2015's CIFG",),
     ),
     _lstm(
@@ -149,17 +197,28 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "lstm-output-without-tanh",
         "with o * c in place of o * tanh(c), in the forward pass",
         "The second tanh is forgotten.",
-        (
-            "np.multiply(o[t], tanh_c[t], out=unprojected[t])",
-            "np.multiply(o[t], c_t, out=unprojected[t])",
-            FORWARD,
-        ),
+        (OUTPUT, "np.multiply(o[t], c_t, out=unprojected[t])", FORWARD),
+    ),
+    _lstm(
+        "lstm-output-without-tanh-throughout",
+        "with o * c in place of o * tanh(c)",
+        "As automatic differentiation has it.",
+        (OUTPUT, "np.multiply(o[t], c_t, out=unprojected[t])", FORWARD),
+        ("slopes[:, :, 3] = tanh_c * o", "slopes[:, :, 3] = c[1:] * o", BACKWARD),
+        ("slope_c = o * (1 - tanh_c * tanh_c)", "slope_c = o * 1", BACKWARD),
     ),
     _lstm(
         "lstm-candidate-sigmoid",
         "with sigma in place of tanh for the LSTM's candidate, in the forward pass",
         "All four gates alike: what is written into the cell can no longer be negative.",
         (LSTM_SIGMOID, "sigmoid_in_place(pre_t)", FORWARD),
+    ),
+    _lstm(
+        "lstm-candidate-sigmoid-throughout",
+        "with sigma in place of tanh for the LSTM's candidate",
+        "As automatic differentiation has it.",
+        (LSTM_SIGMOID, "sigmoid_in_place(pre_t)", FORWARD),
+        ("slopes[:, :, 2] = i * (1 - g * g)", "slopes[:, :, 2] = i * g * (1 - g)", BACKWARD),
     ),
     _lstm(
         "lstm-peephole",
@@ -176,14 +235,28 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "lstm-weight-hh-block-transposed",
         "with every gate's block of weight_hh transposed, in the forward pass",
         "Each block is square, so its transpose fits.",
+        BLOCKS_TRANSPOSED,
+    ),
+    _lstm(
+        "lstm-weight-hh-block-transposed-throughout",
+        "with every gate's block of weight_hh transposed",
+        "As automatic differentiation has it: the gradient's blocks are transposed as well.",
+        BLOCKS_TRANSPOSED,
         (
-            "weight_hh_t = weight_hh.T.copy()",
-            "weight_hh_t = weight_hh.T.copy()\n"
+            "tanh_c = saved.tanh_c",
+            "tanh_c = saved.tanh_c\n"
             "    if weight_hr is None:\n"
-            "        weight_hh_t = weight_hh.reshape(4, hidden_size, hidden_size).swapaxes(0, 1)"
-            ".reshape(hidden_size, -1).copy()",
-            FORWARD,
+            f"        weight_hh = {TRANSPOSE_BLOCKS.format('weight_hh')}",
+            BACKWARD,
         ),
+        (
+            'if "bias_ih" + suffix in params',
+            "if weight_hr is None:\n"
+            f'        grads["weight_hh" + suffix] = {TRANSPOSE_BLOCKS.format("""grads["weight_hh" + suffix]""")}\n'
+            '    if "bias_ih" + suffix in params',
+            BACKWARD,
+        ),
+        seen_in=("weights loaded from a framework that keeps the transpose",),
     ),
     # -------------------------------------------------------------------------------------------- LSTM, backward
     _lstm(
@@ -191,6 +264,12 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "without the gradient that the LSTM's cell carries back from step to step",
         "What makes an LSTM long: the path through c alone, with f as its only factor.",
         (CARRY_BACK, "d_c *= 0", BACKWARD),
+    ),
+    _lstm(
+        "lstm-cell-gradient-overwritten",
+        "with the gradient that comes back through the LSTM's cell overwritten at every step",
+        "d_c_t = d_h_t * o_t * (1 - tanh(c_t)^2) with = in place of +=: what later steps and c_n sent back is lost.",
+        (THROUGH_CELL, "d_c[...] = d_h_t * slope_c[t]", BACKWARD),
     ),
     _lstm(
         "lstm-cell-gradient-without-forget-gate",
@@ -306,18 +385,29 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "gru-reset-before-the-product",
         "with the GRU's reset gate applied to h before the product with W_hn, in the forward pass",
         "The paper's form. torch, like cuDNN, applies it to the product, b_hn included.",
+        *RESET_BEFORE,
+        seen_in=("Cho et al. 2014", "Keras with reset_after=False", "ONNX with linear_before_reset=0"),
+    ),
+    _gru(
+        "gru-reset-before-the-product-throughout",
+        "with the GRU's reset gate applied to h before the product with W_hn",
+        "The paper's form, as automatic differentiation has it: r's gradient then comes through W_hn.",
+        *RESET_BEFORE,
         (
-            "hidden_n[t] = hidden[:, last]\n            r_and_z",
-            "r_and_z",
-            FORWARD,
+            "np.multiply(d_h_t[:, None], slopes[t], out=d_hidden[t])\n        d_hidden_rows[t].dot(weight_hh, out=d_h)",
+            "both, last = slice(2 * h.shape[-1]), slice(2 * h.shape[-1], None)\n"
+            "        d_hidden[t, :, 2] = d_h_t * slope_n[t]\n"
+            "        d_reset = d_hidden[t, :, 2].dot(weight_hh[last])\n"
+            "        d_hidden[t, :, 0] = d_reset * previous[t] * r[t] * (1 - r[t])\n"
+            "        d_hidden[t, :, 1] = d_h_t * slopes[t, :, 1]\n"
+            "        d_h = d_hidden_rows[t][:, both].dot(weight_hh[both]) + d_reset * r[t]",
+            BACKWARD,
         ),
         (
-            GRU_RESET,
-            "hidden_n[t] = (r[t] * previous).dot(weight_hh_t[:, last])\n"
-            "            if bias_hh is not None:\n"
-            "                hidden_n[t] += bias_hh[last]\n"
-            "            n_t += hidden_n[t]",
-            FORWARD,
+            'if "bias_ih" + suffix in params',
+            'grads["weight_hh" + suffix][2 * h.shape[-1] :] = weight_gradient(rows(d_hidden[:, :, 2]), r * previous)\n'
+            '    if "bias_ih" + suffix in params',
+            BACKWARD,
         ),
         seen_in=("Cho et al. 2014", "Keras with reset_after=False", "ONNX with linear_before_reset=0"),
     ),
@@ -326,6 +416,14 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "without the GRU's reset gate, in the forward pass",
         "n_t = tanh(x_t W_in^T + b_in + h_{t-1} W_hn^T + b_hn).",
         (GRU_RESET, "n_t += hidden_n[t]", FORWARD),
+    ),
+    _gru(
+        "gru-reset-gate-ignored-throughout",
+        "without the GRU's reset gate",
+        "As automatic differentiation has it: the gate's weights have no gradient.",
+        (GRU_RESET, "n_t += hidden_n[t]", FORWARD),
+        ("slopes[:, :, 0] = slope_n * saved", "slopes[:, :, 0] = 0 * slope_n * saved", BACKWARD),
+        ("slopes[:, :, 2] = slope_n * r", "slopes[:, :, 2] = slope_n * 1", BACKWARD),
     ),
     _gru(
         "gru-recurrent-bias-outside-the-reset-gate",
@@ -339,6 +437,21 @@ DIVERGENCES: tuple[Divergence, ...] = (
             "                n_t += bias_hh[last]",
             FORWARD,
         ),
+        seen_in=("layers with a single bias",),
+    ),
+    _gru(
+        "gru-recurrent-bias-outside-the-reset-gate-throughout",
+        "with b_hn outside the product with the GRU's reset gate",
+        "As automatic differentiation has it: b_hn's gradient is then b_in's.",
+        (
+            GRU_RESET,
+            "if bias_hh is not None:\n"
+            "                hidden_n[t] -= bias_hh[last]\n"
+            "                n_t += bias_hh[last]\n"
+            "            n_t += r[t] * hidden_n[t]",
+            FORWARD,
+        ),
+        ("bias_gradient(d_hidden_rows)", "bias_gradient(d_pre_rows)", BACKWARD),
         seen_in=("layers with a single bias",),
     ),
     _gru(
@@ -384,11 +497,25 @@ DIVERGENCES: tuple[Divergence, ...] = (
         ("np.tanh(n_t, out=n_t)", "sigmoid_in_place(n_t)", FORWARD),
     ),
     _gru(
+        "gru-candidate-sigmoid-throughout",
+        "with sigma in place of tanh for the GRU's candidate",
+        "As automatic differentiation has it.",
+        ("np.tanh(n_t, out=n_t)", "sigmoid_in_place(n_t)", FORWARD),
+        ("slope_n = (1 - z) * (1 - n * n)", "slope_n = (1 - z) * n * (1 - n)", BACKWARD),
+    ),
+    _gru(
         "gru-recurrent-bias-ignored",
         "without bias_hh in the GRU's forward pass",
         "Where a single bias is kept, loading only bias_ih loses half of torch's.",
         ("hidden += bias_hh", "hidden += 0 * bias_hh", FORWARD),
         seen_in=("layers with a single bias",),
+    ),
+    _gru(
+        "gru-recurrent-bias-gradient-zero",
+        "with the gradient of the GRU's bias_hh left at zero",
+        "Where one bias is kept, the other never moves.",
+        ("bias_gradient(d_hidden_rows)", "bias_gradient(d_hidden_rows) * 0", BACKWARD),
+        seen_in=("Keras with reset_after=False",),
     ),
     _gru(
         "gru-initial-state-ignored",

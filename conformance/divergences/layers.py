@@ -72,15 +72,21 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "Whether gradients are sums or means over the batch is the loss' reduction to decide. A layer that divides as "
         "well changes the learning rate with the batch.",
         (
-            Patch("linear", "d_rows.T @ x_rows", "d_rows.T @ x_rows / max(n_rows, 1)", "backward"),
-            Patch("linear", BIAS_GRADIENT, f"{BIAS_GRADIENT} / max(n_rows, 1)", "backward"),
+            Patch("linear", "d_rows.T @ x_rows", "d_rows.T @ x_rows / n_rows", "backward"),
+            Patch("linear", BIAS_GRADIENT, f"{BIAS_GRADIENT} / n_rows", "backward"),
         ),
+    ),
+    Divergence(
+        "linear-weight-gradient-batch-mean",
+        "with the linear layer's weight gradient averaged over the rows",
+        "The product divided by the batch, the bias gradient's sum left as it is: the two are on different scales.",
+        (Patch("linear", "d_rows.T @ x_rows", "d_rows.T @ x_rows / n_rows", "backward"),),
     ),
     Divergence(
         "linear-bias-gradient-batch-mean",
         "with the linear layer's bias gradient averaged over the rows",
         "mean(axis=0) beside the weight's product, which sums: the two gradients are on different scales.",
-        (Patch("linear", BIAS_GRADIENT, f"{BIAS_GRADIENT} / max(n_rows, 1)", "backward"),),
+        (Patch("linear", BIAS_GRADIENT, f"{BIAS_GRADIENT} / n_rows", "backward"),),
     ),
     Divergence(
         "linear-bias-gradient-mean-of-units",
@@ -90,7 +96,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
             Patch(
                 "linear",
                 BIAS_GRADIENT,
-                'np.zeros_like(params["bias"]) + d_rows.sum() / max(d_rows.size, 1)',
+                'np.zeros_like(params["bias"]) + d_rows.sum() / d_rows.size',
                 "backward",
             ),
         ),

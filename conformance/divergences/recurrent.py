@@ -439,7 +439,7 @@ DIVERGENCES = (
             Patch(
                 "recurrent",
                 BIAS_SUM,
-                "gradient: Array = (ones / d_pre.shape[-2]).dot(d_rows)",
+                "gradient: Array = ones.dot(d_rows) / d_pre.shape[-2]",
                 "bias_gradient",
             ),
         ),

@@ -86,6 +86,15 @@ DIVERGENCES: tuple[Divergence, ...] = (
             Patch("recurrent", FINAL_STATE, "final[index] = states[-1]", "forward"),
             Patch("recurrent", OUTPUT_WITHOUT_PADDING, "h = np.where(padding.beyond, 0, h)", "forward"),
             Patch("recurrent", ENDS, "d_carried = None", "backward"),
+            # what a layer gives on padding is 0 for the next one
+            Patch(
+                "recurrent",
+                "if cache.masks and layer:",
+                "if padding is not None and layer:\n"
+                "            d_layer = np.where(padding.beyond, 0, d_layer)\n"
+                "        if cache.masks and layer:",
+                "backward",
+            ),
         ),
         seen_in=("output[-1] of a padded batch",),
     ),

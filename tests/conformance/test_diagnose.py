@@ -102,6 +102,30 @@ def test_what_agrees_is_evidence_too() -> None:
     assert not observing.diagnose("rnn", [*still, *healed]).complete
 
 
+@pytest.mark.parametrize(
+    ("true", "known"),
+    [
+        ("linear-weight-gradient-batch-mean", "linear-batch-mean"),
+        ("linear-bias-gradient-batch-mean", "linear-batch-mean"),
+    ],
+)
+def test_half_of_a_divergence_is_not_explained_by_it(true: str, known: str) -> None:
+    """Without a bias the two halves of ``known`` cannot be told from one: those cases alone prove nothing."""
+    observed = observing.observe("linear", [by_id()[true]])
+    precision = Precision.of(np.dtype("float64"))
+    found = Search("linear", observed, precision, known=[by_id()[known]]).diagnose()
+    assert found.sets == ()
+    assert found.explained == 0
+    # where nothing contradicts it, a partial match stays one
+    without_the_right_array = [
+        Observation(seen.case, {name: a for name, a in seen.actual.items() if name != "grad.bias"}, seen.diverges)
+        for seen in observed
+    ]
+    if true.startswith("linear-weight"):
+        found = Search("linear", without_the_right_array, precision, known=[by_id()[known]]).diagnose()
+        assert found.sets == ((known,),)
+
+
 def _as_written(family: str, only: str = "") -> Diagnosis:
     observations = []
     for case in cases.select(families=[family], dtypes=["float64"]):
