@@ -7,6 +7,9 @@ automatic differentiation would have it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
+
 from conformance.divergences.divergence import Divergence
 from conformance.divergences.patching import Patch
 
@@ -30,6 +33,7 @@ BLOCKS_TRANSPOSED = (
     FORWARD,
 )
 TRANSPOSE_BLOCKS = "{0}.reshape(4, len({0}) // 4, -1).swapaxes(1, 2).reshape({0}.shape)"
+LSTM_PRODUCT = "d_pre_rows[t].dot(weight_hh, out=d_h)"
 OUTPUT = "np.multiply(o[t], tanh_c[t], out=unprojected[t])"
 CARRY_BACK = "d_c *= f[t]"
 THROUGH_CELL = "d_c += d_h_t * slope_c[t]"
@@ -96,7 +100,19 @@ def _by_slot(slots: dict[str, int]) -> list[tuple[str, str, str]]:
     ]
 
 
+def _truncated(steps: int) -> Iterator[Divergence]:
+    """No gradient across the borders of chunks of so many steps."""
+    title = f"with the {{}}'s gradient cut off every {steps} step{'s' if steps > 1 else ''}"
+    note = "Truncated backpropagation through time: what a chunk needed of the one before is never learnt."
+    border, seen_in = f"if t and t % {steps} == 0:\n            ", ("detach() in a training loop",)
+    lstm = (LSTM_PRODUCT, f"{LSTM_PRODUCT}\n        {border}d_h[...], d_c[...] = 0, 0", BACKWARD)
+    yield _lstm(f"lstm-truncated-after-{steps}", title.format("LSTM"), note, lstm, seen_in=seen_in)
+    gru = ("d_h += d_through", f"d_h += d_through\n        {border}d_h[...] = 0", BACKWARD)
+    yield _gru(f"gru-truncated-after-{steps}", title.format("GRU"), note, gru, seen_in=seen_in)
+
+
 DIVERGENCES: tuple[Divergence, ...] = (
+    *chain.from_iterable(map(_truncated, (1, 5, 10))),
     # --------------------------------------------------------------------------------------------- LSTM, forward
     _lstm_in_order("ifog", "formulas that put the candidate last"),
     _lstm_in_order("iofg", "ONNX"),

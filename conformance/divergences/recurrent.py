@@ -23,8 +23,19 @@ FINAL_STATE = "final[index] = states[-1] if padding is None else last_state(stat
 D_LAST = "d_last: Sequence[Array] = [d_n[index] for d_n in d_finals]"
 RUN_FORWARD = "ran = run(model.suffixes[index], direction_input"
 RUN_BACKWARD = "run(model.suffixes[index], cache.steps[index], d_h"
+ENDS = "d_h, d_carried, d_last = at_the_ends(d_h, d_last, padding)"
+WEIGHT_SUM = "d_rows.T.dot(rows(inputs))"
 BIAS_SUM = "gradient: Array = ones.dot(d_rows)"
 RECURRENT_PRODUCT = "d_pre_t.dot(weight_hh, out=d_h)"
+
+
+def _mean(id: str, title: str, note: str, of_weights: str, of_biases: str) -> Divergence:
+    """Gradients of the parameters divided by a count."""
+    patches = (
+        Patch("recurrent", WEIGHT_SUM, f"{WEIGHT_SUM} / {of_weights}", "weight_gradient"),
+        Patch("recurrent", BIAS_SUM, f"{BIAS_SUM} / {of_biases}", "bias_gradient"),
+    )
+    return Divergence(id, title, note, patches)
 
 
 def _truncated(steps: int) -> Divergence:
@@ -223,6 +234,29 @@ DIVERGENCES = (
         seen_in=("output[-1] used as the summary of a bidirectional layer",),
     ),
     Divergence(
+        "reverse-final-state-from-the-wrong-end-throughout",
+        "with h_n of the reverse direction, and its gradient, at the last step of the sequence",
+        "As automatic differentiation has it: the gradient on h_n reaches one step of the reverse direction only.",
+        (
+            Patch(
+                "recurrent",
+                FINAL_STATE,
+                f"final[index] = states[1] if direction else {FINAL_STATE.partition(' = ')[2]}",
+                "forward",
+            ),
+            Patch(
+                "recurrent",
+                f"if padding is not None:\n                {ENDS}",
+                "if direction:\n"
+                "                first = Padding(d_h, (np.zeros(batch, int), np.arange(batch)), (d_h, d_h))\n"
+                "                d_h, d_carried, d_last = at_the_ends(d_h, d_last, first)\n"
+                f"            elif padding is not None:\n                {ENDS}",
+                "backward",
+            ),
+        ),
+        seen_in=("output[-1] used as the summary of a bidirectional layer",),
+    ),
+    Divergence(
         "reverse-upstream-not-flipped",
         "with d_output of the reverse direction not turned round in the backward pass",
         "The gradient of step t reaches the state of step T - 1 - t.",
@@ -397,8 +431,7 @@ DIVERGENCES = (
         "The loop ends one step early: what the first step hands to h_0 never arrives.",
         (Patch("rnn", "d_h_0 = d_h\n", "d_h_0 = d_h * 0 + d_pre[0]\n", BACKWARD),),
     ),
-    _truncated(1),
-    _truncated(10),
+    *map(_truncated, (1, 5, 10)),
     Divergence(
         "weight-hh-transposed-in-backward",
         "with weight_hh transposed in the backward pass",
@@ -424,25 +457,34 @@ DIVERGENCES = (
         "Assigned inside the loop instead of added up: the last value written wins.",
         (Patch("recurrent", "d_rows = rows(d_pre)", "d_rows = rows(d_pre[:1])", "bias_gradient"),),
     ),
-    Divergence(
+    _mean(
         "batch-mean",
         "with the parameters' gradients divided by the batch size",
         "Whether gradients are sums or means over the batch is the loss' reduction to decide. A layer that divides "
         "as well changes the learning rate with the batch.",
-        (
-            Patch(
-                "recurrent",
-                "d_rows.T.dot(rows(inputs))",
-                "d_rows.T.dot(rows(inputs)) / inputs.shape[-2]",
-                "weight_gradient",
-            ),
-            Patch(
-                "recurrent",
-                BIAS_SUM,
-                "gradient: Array = ones.dot(d_rows) / d_pre.shape[-2]",
-                "bias_gradient",
-            ),
-        ),
+        "inputs.shape[-2]",
+        "d_pre.shape[-2]",
+    ),
+    _mean(
+        "sequence-mean",
+        "with the parameters' gradients divided by the number of steps",
+        "A step's gradients are added up, as the same parameters act at every step; the mean learns less from longer "
+        "sequences.",
+        "inputs.shape[0]",
+        "d_pre.shape[0]",
+    ),
+    _mean(
+        "batch-and-sequence-mean",
+        "with the parameters' gradients averaged over batch and steps",
+        "All rows of the flattened sequence taken for samples: mean() where sum() belongs.",
+        "len(d_rows)",
+        "len(d_rows)",
+    ),
+    Divergence(
+        "bias-gradient-batch-mean",
+        "with the bias gradient divided by the batch size",
+        "mean(axis=0) beside the weights' products, which sum over the batch: two scales in one layer.",
+        (Patch("recurrent", BIAS_SUM, f"{BIAS_SUM} / d_pre.shape[-2]", "bias_gradient"),),
     ),
     Divergence(
         "initial-state-gradient-dropped",

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from conformance.divergences.divergence import Divergence
 from conformance.divergences.patching import Patch
-from conformance.divergences.recurrent import FINAL_STATE, FLIP_D_INPUT, FLIP_D_STATES, FLIP_INPUT, FLIP_OUTPUT
+from conformance.divergences.recurrent import ENDS, FINAL_STATE, FLIP_D_INPUT, FLIP_D_STATES, FLIP_INPUT, FLIP_OUTPUT
 
 INPUT_WITHOUT_PADDING = "x = np.where(padding.beyond, 0, x)"
 OUTPUT_WITHOUT_PADDING = "np.copyto(h, 0, where=padding.beyond)"
 PADDED_INPUT = Patch("recurrent", INPUT_WITHOUT_PADDING, "x = x", "forward")
 """padding is read as it is: without this, a network that runs on into it would see zeros"""
-ENDS = "d_h, d_carried, d_last = at_the_ends(d_h, d_last, padding)"
 ENDS_OF_LENGTHS = "step, sequence = np.arange(steps)[:, None], np.arange(batch)"
 MASKED = "if masks and layer < model.num_layers - 1:\n            layer_input = layer_input * masks[layer]"
 MASKED_BACK = "d_layer = d_layer * cache.masks[layer - 1]"
