@@ -288,6 +288,13 @@ def test_wrong_gradients(grads: dict[str, Any], mentions: str) -> None:
     assert_same_refusal(in_torch, step, mentions)
 
 
+def test_parameters_without_elements_are_named_by_their_shapes() -> None:
+    params = {"a": np.zeros((0, 2)), "b": np.zeros(0)}
+    optimizer = optim.LBFGS()
+    step = partial(optimizer.step, params, partial(_given, params), optimizer.init(params))
+    assert_refused(step, RuntimeError, "got shapes (0, 2), (0,)")
+
+
 def _given(grads: dict[str, Any], at: dict[str, Array]) -> tuple[float, dict[str, Any]]:
     """A loss of 1 and these gradients, wherever."""
     return 1.0, grads

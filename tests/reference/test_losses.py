@@ -434,6 +434,18 @@ def test_indices_of_one_byte_with_weights(reduction: str) -> None:
     )
 
 
+def test_only_smoothing_keeps_indices_of_one_byte_from_a_weighted_mean() -> None:
+    weight, target = draws(7, CLASSES) ** 2, class_indices((5, CLASSES), np.uint8)
+    assert_both_close("cross_entropy", draws(6, 5, CLASSES), target, weight=weight)
+
+
+def test_weights_of_mse_loss_in_another_dtype() -> None:
+    input, target, weight = (draws(seed, 2, 3, dtype=np.float32) for seed in range(3))
+    assert_both_close("mse_loss", input, target, tolerance=1e-6, weight=weight**2)
+    wide = weight.astype(np.float64)
+    assert_refused(lambda: losses.mse_loss(input, target, weight=wide), RuntimeError, "float32")
+
+
 @pytest.mark.parametrize(
     ("reduction", "d_loss", "mentions"),
     [("none", np.ones(3), "(2, 3)"), ("mean", np.ones((2, 3)), "()"), ("sum", np.ones(1), "()")],

@@ -97,6 +97,36 @@ def test_lbfgs_has_nothing_to_save_before_its_first_step() -> None:
         optim.state_dict(optimizer, optimizer.init(params))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_lbfgs_keeps_kinds_of_numbers_and_dtypes_as_torch_does(dtype: Any) -> None:
+    start = np.array([1.0, -2.0], dtype)
+    options: dict[str, Any] = {"lr": 0.1, "max_iter": 3, "max_eval": 9}
+    optimizer = optim.LBFGS(**options)
+    after, state = optimizer.step(
+        {"w": start}, lambda at: ((at["w"] ** 4).sum(), {"w": 4 * at["w"] ** 3}), {**optimizer.init({"w": start})}
+    )
+    saved = optim.state_dict(optimizer, state, after)
+
+    theirs = leaf(start)
+    running = torch.optim.LBFGS([theirs], **options)
+
+    def closure() -> torch.Tensor:
+        running.zero_grad()
+        loss = (theirs**4).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    running.step(closure)  # type: ignore[no-untyped-call]
+    expected = running.state_dict()
+    assert saved["param_groups"] == expected["param_groups"]
+    for key in ("prev_loss", "func_evals", "n_iter"):
+        assert type(saved["state"][0][key]) is type(expected["state"][0][key])
+    loaded, history = optim.load_state_dict(optim.LBFGS(), after, with_arrays(expected))
+    assert loaded == optimizer
+    for key in ("old_dirs", "old_stps"):
+        assert [a.dtype for a in history[key]] == [dtype] * 2 == [a.dtype for a in saved["state"][0][key]]
+
+
 def test_groups_that_do_not_fit() -> None:
     one, two = torch.zeros(2), torch.zeros(2)
     adam = optim.Adam()

@@ -333,6 +333,7 @@ def test_compositions_that_torch_steps_out_of_turn_are_refused() -> None:
     inner = sequential([step, step], [3])
     refusals: list[tuple[Any, str]] = [
         (lambda: sequential([inner, step], [5]), "starts with SequentialLR"),
+        (lambda: sequential([inner, step], [1]), "starts with SequentialLR"),
         (lambda: sequential([step, inner, step], [0, 5]), "starts with SequentialLR"),
         (lambda: sequential([chained([step, swa]), step], [5]), "ChainedScheduler of SWALR"),
         (lambda: sequential([chained([step, chained([swa])])], []), "ChainedScheduler of SWALR"),
