@@ -8,6 +8,7 @@ from tests.mutation import results
 from tests.mutation.results import COMMAND, FOLDER, Results, Survivor
 
 COMMITTED = results.load()
+README = FOLDER.with_name("README.md")
 
 
 def lines(module: str) -> str:
@@ -41,3 +42,13 @@ def test_mutants_that_neither_cases_nor_tests_kill_are_all_listed() -> None:
         counts = result["counts"]
         assert counts["survived"] == sum(survivor["module"] == module for survivor in COMMITTED["survivors"])
         assert counts["by_cases"] + counts["by_tests"] + counts["survived"] == counts["mutants"]
+
+
+def test_the_readme_has_these_figures() -> None:
+    counted = [module["counts"] for module in COMMITTED["modules"].values()]
+    mutants, by_cases, by_tests, survived = (
+        sum(counts[kind] for counts in counted) for kind in ("mutants", "by_cases", "by_tests", "survived")
+    )
+    text = " ".join(README.read_text(encoding="utf-8").split())
+    killed = f"{by_cases:,} are killed by the cases of the standard level, {by_tests:,} by tests"
+    assert f"Of {mutants:,} mutants {killed}, and {survived} survive" in text

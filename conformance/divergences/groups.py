@@ -81,8 +81,10 @@ DIVERGENCES: tuple[Divergence, ...] = (
             Patch(
                 "optim.base",
                 STORED,
-                "new_params[name], new_state[name] = param, (entries if grad is not None or 'step' not in entries else "
-                "entries | {'step': count(entries['step'])})",
+                "if grad is None and 'step' in self.first_state(param):\n"
+                "                entries = entries or self.first_state(param)\n"
+                "                entries['step'] = count(entries['step'])\n"
+                f"            {STORED}",
                 "Optimizer.step",
             ),
         ),

@@ -11,9 +11,64 @@ BACKWARD = "cross_entropy_backward"
 TARGETS = "_scores_and_targets"
 
 SAMPLES = "samples, divisor = _sample_shape(input), q.divisor"
-PLUS_EPSILON = f"log_p = np.log(np.exp(log_p) + 1e-7)\n        {SAMPLES}"
 D_LOG_P = "d_log_p = np.where(q.skip"
 LOG_SOFTMAX = "shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))"
+
+
+def _plus(epsilon: str, *seen_in: str) -> tuple[Divergence, Divergence]:
+    """A guard against the logarithm of 0, in the forward pass only and in both."""
+    forward = Patch("losses", SAMPLES, f"log_p = np.log(np.exp(log_p) + {epsilon})\n        {SAMPLES}", FORWARD)
+    backward = Patch(
+        "losses",
+        D_LOG_P,
+        f"slope = np.exp(log_p) / (np.exp(log_p) + {epsilon})\n"
+        "        uniform = None if q.uniform is None else q.uniform * slope\n"
+        f"        q = q._replace(weights=q.weights * slope, uniform=uniform)\n        {D_LOG_P}",
+        BACKWARD,
+    )
+    name, title = f"cross-entropy-log-of-p-plus-{epsilon}", f"with log(p + {epsilon}) in place of log p"
+    return (
+        Divergence(
+            name,
+            f"{title} in the cross-entropy",
+            "A guard against log 0 that moves every loss. The gradient softmax - target does not know of it.",
+            (forward,),
+            seen_in,
+        ),
+        Divergence(
+            f"{name}-throughout",
+            f"{title} in the cross-entropy, gradient included",
+            "As automatic differentiation has it: samples that are badly wrong stop learning.",
+            (forward, backward),
+        ),
+    )
+
+
+def _clipped(id: str, epsilon: str, largest: str, *seen_in: str) -> Divergence:
+    """The same by limits."""
+    return Divergence(
+        id,
+        f"with probabilities kept within [{epsilon}, 1 - {epsilon}] in the cross-entropy, gradient included",
+        f"No loss is above {largest}, and what lies outside has no gradient: what is badly wrong is not learnt.",
+        (
+            Patch(
+                "losses",
+                SAMPLES,
+                f"log_p = np.log(np.minimum(np.maximum(np.exp(log_p), {epsilon}), 1 - {epsilon}))\n        {SAMPLES}",
+                FORWARD,
+            ),
+            Patch(
+                "losses",
+                D_LOG_P,
+                f"inside = (np.exp(log_p) >= {epsilon}) & (np.exp(log_p) <= 1 - {epsilon})\n"
+                "        uniform = None if q.uniform is None else np.where(inside, q.uniform, np.zeros_like(log_p))\n"
+                "        q = q._replace(weights=np.where(inside, q.weights, np.zeros_like(log_p)), uniform=uniform)\n"
+                f"        {D_LOG_P}",
+                BACKWARD,
+            ),
+        ),
+        seen_in=seen_in,
+    )
 
 
 def _divisor(id: str, title: str, note: str, wrong: str, *seen_in: str) -> Divergence:
@@ -240,52 +295,14 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
             ),
         ),
     ),
-    Divergence(
-        "cross-entropy-log-of-p-plus-1e-7",
-        "with log(p + 1e-7) in place of log p in the cross-entropy",
-        "A guard against log 0 that moves every loss. The gradient softmax - target does not know of it.",
-        (Patch("losses", SAMPLES, PLUS_EPSILON, FORWARD),),
-        seen_in=("zero-kara",),
-    ),
-    Divergence(
-        "cross-entropy-log-of-p-plus-1e-7-throughout",
-        "with log(p + 1e-7) in place of log p in the cross-entropy, gradient included",
-        "As automatic differentiation has it: samples that are badly wrong stop learning.",
-        (
-            Patch("losses", SAMPLES, PLUS_EPSILON, FORWARD),
-            Patch(
-                "losses",
-                D_LOG_P,
-                "slope = np.exp(log_p) / (np.exp(log_p) + 1e-7)\n"
-                "        uniform = None if q.uniform is None else q.uniform * slope\n"
-                f"        q = q._replace(weights=q.weights * slope, uniform=uniform)\n        {D_LOG_P}",
-                BACKWARD,
-            ),
-        ),
-    ),
-    Divergence(
-        "cross-entropy-clipped",
-        "with probabilities kept within [1e-7, 1 - 1e-7] in the cross-entropy, gradient included",
-        "No loss is above 16.1, and what lies outside has no gradient: samples that are badly wrong are not learnt.",
-        (
-            Patch(
-                "losses",
-                SAMPLES,
-                f"log_p = np.log(np.minimum(np.maximum(np.exp(log_p), 1e-7), 1 - 1e-7))\n        {SAMPLES}",
-                FORWARD,
-            ),
-            Patch(
-                "losses",
-                D_LOG_P,
-                "inside = (np.exp(log_p) >= 1e-7) & (np.exp(log_p) <= 1 - 1e-7)\n"
-                "        uniform = None if q.uniform is None else np.where(inside, q.uniform, np.zeros_like(log_p))\n"
-                "        q = q._replace(weights=np.where(inside, q.weights, np.zeros_like(log_p)), uniform=uniform)\n"
-                f"        {D_LOG_P}",
-                BACKWARD,
-            ),
-        ),
-        seen_in=("Keras",),
-    ),
+    *_plus("1e-7", "zero-kara"),
+    *_plus("1e-8"),
+    *_plus("1e-10"),
+    *_plus("1e-12"),
+    *_plus("1e-15"),
+    _clipped("cross-entropy-clipped", "1e-7", "16.1", "Keras"),
+    _clipped("cross-entropy-clipped-1e-12", "1e-12", "27.6"),
+    _clipped("cross-entropy-clipped-1e-15", "1e-15", "34.5", "scikit-learn's log_loss before version 1.2"),
     # --------------------------------------------------------------------------------------------------- targets
     Divergence(
         "cross-entropy-classes-counted-from-1",
