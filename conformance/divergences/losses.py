@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from conformance.divergences.divergence import Divergence
 from conformance.divergences.patching import Patch
 
@@ -11,6 +13,17 @@ BACKWARD = "cross_entropy_backward"
 TARGETS = "_scores_and_targets"
 
 SAMPLES = "samples, divisor = _sample_shape(input), q.divisor"
+D_SCORES = "return d_input.reshape(input.shape)"
+LARGEST = "largest = scores.max(axis=1, keepdims=True, initial=-np.inf)"
+SOFTMAX_FIRST = Patch(
+    "losses",
+    LARGEST,
+    "scores = np.exp(scores - scores.max(axis=1, keepdims=True, initial=-np.inf))\n"
+    "    scores = scores / scores.sum(axis=1, keepdims=True)\n"
+    f"    {LARGEST}",
+    TARGETS,
+)
+LN_2 = repr(math.log(2))
 D_LOG_P = "d_log_p = np.where(q.skip"
 LOG_SOFTMAX = "shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))"
 
@@ -86,6 +99,36 @@ MSE: tuple[Divergence, ...] = (
             Patch("losses", "2 * difference", "difference", MSE_BACKWARD),
         ),
         seen_in=("textbook definitions of the squared error",),
+    ),
+    Divergence(
+        "mse-of-absolute-differences",
+        "with the mean absolute error in place of the mean squared error",
+        "The L1 loss: every difference has the same pull, however large it is.",
+        (
+            Patch("losses", "difference * difference", "np.abs(difference)", "mse_loss"),
+            Patch("losses", "2 * difference", "np.sign(difference)", MSE_BACKWARD),
+        ),
+    ),
+    Divergence(
+        "mse-root",
+        "with the root of the mean squared error",
+        "The RMSE: it has the units of the target, and a gradient that does not vanish at the minimum.",
+        (
+            Patch(
+                "losses",
+                "if target.shape != input.shape:",
+                "loss = np.sqrt(loss)\n    if target.shape != input.shape:",
+                "mse_loss",
+            ),
+            Patch(
+                "losses",
+                "if weight is not None:\n            d_element",
+                "squares = difference * difference * (1 if weight is None else weight)\n"
+                "        d_element = d_element / (2 * np.sqrt(_reduce(squares, divisor, reduction)))\n"
+                "        if weight is not None:\n            d_element",
+                MSE_BACKWARD,
+            ),
+        ),
     ),
     Divergence(
         "mse-gradient-without-2",
@@ -303,6 +346,54 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
     _clipped("cross-entropy-clipped", "1e-7", "16.1", "Keras"),
     _clipped("cross-entropy-clipped-1e-12", "1e-12", "27.6"),
     _clipped("cross-entropy-clipped-1e-15", "1e-15", "34.5", "scikit-learn's log_loss before version 1.2"),
+    Divergence(
+        "cross-entropy-of-softmax",
+        "with softmax applied before the cross-entropy, which applies it again, in the forward pass",
+        "torch's cross-entropy takes scores. Given probabilities, all of them between 0 and 1, it can hardly tell "
+        "right from wrong; the gradient softmax - target is that with respect to them.",
+        (SOFTMAX_FIRST,),
+        seen_in=("a softmax layer in front of nn.CrossEntropyLoss",),
+    ),
+    Divergence(
+        "cross-entropy-of-softmax-throughout",
+        "with softmax applied before the cross-entropy, which applies it again",
+        "As automatic differentiation has it: the loss never comes near 0, and learning is slow.",
+        (
+            SOFTMAX_FIRST,
+            Patch(
+                "losses",
+                D_SCORES,
+                "p = input[None] if input.ndim == 1 else input\n"
+                "    p = np.exp(p - p.max(axis=1, keepdims=True, initial=-np.inf))\n"
+                "    p = p / p.sum(axis=1, keepdims=True)\n"
+                "    d_input = p * (d_input - (p * d_input).sum(axis=1, keepdims=True))\n"
+                f"    {D_SCORES}",
+                BACKWARD,
+            ),
+        ),
+        seen_in=("a softmax layer in front of nn.CrossEntropyLoss",),
+    ),
+    Divergence(
+        "cross-entropy-in-bits",
+        "with logarithms to base 2 in the cross-entropy's loss, but not in its gradient",
+        "Information in bits: larger by 1 / ln 2. softmax - target is the gradient in natural units.",
+        (Patch("losses", SAMPLES, f"log_p = log_p / {LN_2}\n        {SAMPLES}", FORWARD),),
+    ),
+    Divergence(
+        "cross-entropy-in-bits-throughout",
+        "with logarithms to base 2 in the cross-entropy, gradient included",
+        "As automatic differentiation has it: a learning rate larger by 1 / ln 2.",
+        (
+            Patch("losses", SAMPLES, f"log_p = log_p / {LN_2}\n        {SAMPLES}", FORWARD),
+            Patch("losses", D_SCORES, f"d_input = d_input / {LN_2}\n    {D_SCORES}", BACKWARD),
+        ),
+    ),
+    Divergence(
+        "cross-entropy-gradient-sign",
+        "with target - softmax in the gradient of the cross-entropy",
+        "The direction in which the loss grows: harmless only where a layer adds its gradient.",
+        (Patch("losses", D_SCORES, f"d_input = -d_input\n    {D_SCORES}", BACKWARD),),
+    ),
     # --------------------------------------------------------------------------------------------------- targets
     Divergence(
         "cross-entropy-classes-counted-from-1",
