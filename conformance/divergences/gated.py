@@ -300,6 +300,26 @@ DIVERGENCES: tuple[Divergence, ...] = (
         (CARRY_BACK, "d_c *= f[t - 1 if t else 0]", BACKWARD),
     ),
     _lstm(
+        "lstm-gate-derivatives-missing",
+        "without sigma's derivative in the gradients of the LSTM's gates",
+        "i (1 - i), f (1 - f) and o (1 - o) are forgotten: the gradients with respect to the gates themselves.",
+        ("slopes[:, :, 0] = g * i * (1 - i)", "slopes[:, :, 0] = g * 1", BACKWARD),
+        ("slopes[:, :, 1] = c_previous * f * (1 - f)", "slopes[:, :, 1] = c_previous * 1", BACKWARD),
+        ("slopes[:, :, 3] = tanh_c * o * (1 - o)", "slopes[:, :, 3] = tanh_c * 1", BACKWARD),
+    ),
+    _lstm(
+        "lstm-candidate-derivative-missing",
+        "without tanh's derivative in the gradient of the LSTM's candidate",
+        "1 - g^2 is forgotten.",
+        ("slopes[:, :, 2] = i * (1 - g * g)", "slopes[:, :, 2] = i * 1", BACKWARD),
+    ),
+    _lstm(
+        "lstm-candidate-derivative-of-sigmoid",
+        "with sigma's derivative in the gradient of the LSTM's candidate",
+        "g (1 - g), as for the gates beside it, in place of 1 - g^2.",
+        ("slopes[:, :, 2] = i * (1 - g * g)", "slopes[:, :, 2] = i * g * (1 - g)", BACKWARD),
+    ),
+    _lstm(
         "lstm-tanh-derivative-missing-at-the-cell",
         "without the derivative of tanh(c) in the LSTM's backward pass",
         "d_c_t = d_h_t * o_t.",
@@ -544,6 +564,19 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "without the gradient that passes through z * h_{t-1}",
         "The path that makes a GRU remember: d_h_t * z_t goes straight to the step before.",
         ("d_h += d_through", "d_h += 0 * d_through", BACKWARD),
+    ),
+    _gru(
+        "gru-gate-derivatives-missing",
+        "without sigma's derivative in the gradients of the GRU's gates",
+        "r (1 - r) and z (1 - z) are forgotten: the gradients with respect to the gates themselves.",
+        ("slope_n * saved.hidden_n * r * (1 - r)", "slope_n * saved.hidden_n * 1", BACKWARD),
+        ("(previous - n) * z * (1 - z)", "(previous - n) * 1", BACKWARD),
+    ),
+    _gru(
+        "gru-candidate-derivative-missing",
+        "without tanh's derivative in the gradient of the GRU's candidate",
+        "1 - n^2 is forgotten.",
+        ("slope_n = (1 - z) * (1 - n * n)", "slope_n = (1 - z) * 1", BACKWARD),
     ),
     _gru(
         "gru-reset-gradient-missing",

@@ -18,15 +18,32 @@ FLIP_INPUT = "direction_input = turned(layer_input, padding) if direction else l
 FLIP_OUTPUT = "outputs.append(turned(h, padding) if direction else h)"
 FLIP_D_STATES = "d_h = turned(d_h, padding)"
 FLIP_D_INPUT = "d_inputs.append(turned(d_x, padding) if direction else d_x)"
+NONLINEARITY = "nonlinearity.forward(h_t, h_t)"
 SLOPE_STEP = "nonlinearity.backward(d_pre_t, slope[t], d_pre_t)"
 FINAL_STATE = "final[index] = states[-1] if padding is None else last_state(states, padding)"
 D_LAST = "d_last: Sequence[Array] = [d_n[index] for d_n in d_finals]"
 RUN_FORWARD = "ran = run(model.suffixes[index], direction_input"
 RUN_BACKWARD = "run(model.suffixes[index], cache.steps[index], d_h"
 ENDS = "d_h, d_carried, d_last = at_the_ends(d_h, d_last, padding)"
+STATES_BEFORE = Patch("recurrent", "h = ran.states[0][1:]", "h = ran.states[0][:-1].copy()", "forward")
 WEIGHT_SUM = "d_rows.T.dot(rows(inputs))"
 BIAS_SUM = "gradient: Array = ones.dot(d_rows)"
 RECURRENT_PRODUCT = "d_pre_t.dot(weight_hh, out=d_h)"
+
+
+def _always(nonlinearity: str) -> Divergence:
+    """The argument is accepted and ignored."""
+    asked, given = "NONLINEARITIES[model.nonlinearity]", f'NONLINEARITIES["{nonlinearity}"]'
+    return Divergence(
+        f"nonlinearity-always-{nonlinearity}",
+        f"with {nonlinearity} whatever nonlinearity was asked for",
+        "The argument is accepted and ignored.",
+        (
+            Patch("rnn", f"nonlinearity = {asked}", f"nonlinearity = {given}", "forward"),
+            Patch("rnn", f"nonlinearity = {asked}", f"nonlinearity = {given}", "backward"),
+            Patch("rnn", f"return {asked}", f"return {given}", "_cell_nonlinearity"),
+        ),
+    )
 
 
 def _mean(id: str, title: str, note: str, of_weights: str, of_biases: str) -> Divergence:
@@ -129,30 +146,30 @@ DIVERGENCES = (
         (Patch("rnn", "h[0] = h_0", "h[0] = h_0 * 0", FORWARD),),
         seen_in=("layers that always start from zeros",),
     ),
+    _always("tanh"),
+    _always("relu"),
     Divergence(
-        "nonlinearity-always-tanh",
-        "with tanh whatever nonlinearity was asked for",
-        "The argument is accepted and ignored.",
+        "nonlinearity-missing",
+        "without the nonlinearity, in the forward pass",
+        "A product of matrices, however many steps: nothing bounds the states, and nothing bends.",
+        (Patch("rnn", NONLINEARITY, "h_t += 0", FORWARD),),
+    ),
+    Divergence(
+        "nonlinearity-missing-throughout",
+        "without the nonlinearity",
+        "As automatic differentiation has it: a linear network.",
+        (Patch("rnn", NONLINEARITY, "h_t += 0", FORWARD), Patch("rnn", f"{SLOPE_STEP}\n", "\n", BACKWARD)),
+    ),
+    Divergence(
+        "nonlinearity-sigmoid",
+        "with sigma in place of the nonlinearity",
+        "The states are between 0 and 1, as in Elman's own network.",
         (
-            Patch(
-                "rnn",
-                "nonlinearity = NONLINEARITIES[model.nonlinearity]",
-                'nonlinearity = NONLINEARITIES["tanh"]',
-                "forward",
-            ),
-            Patch(
-                "rnn",
-                "nonlinearity = NONLINEARITIES[model.nonlinearity]",
-                'nonlinearity = NONLINEARITIES["tanh"]',
-                "backward",
-            ),
-            Patch(
-                "rnn",
-                "return NONLINEARITIES[model.nonlinearity]",
-                'return NONLINEARITIES["tanh"]',
-                "_cell_nonlinearity",
-            ),
+            Patch("rnn", NONLINEARITY, "h_t[...] = 1 / (1 + np.exp(-h_t))", FORWARD),
+            Patch("rnn", "nonlinearity.slope(h[1:])", "h[1:] * (1 - h[1:])", BACKWARD),
+            Patch("rnn", SLOPE_STEP, "d_pre_t *= slope[t]", BACKWARD),
         ),
+        seen_in=("Elman 1990",),
     ),
     Divergence(
         "nonlinearity-of-the-input-side-only",
@@ -217,6 +234,32 @@ DIVERGENCES = (
         (
             Patch("recurrent", FLIP_OUTPUT, "outputs.append(h)", "forward"),
             Patch("recurrent", FLIP_D_STATES, "d_h = d_h", "backward"),
+        ),
+    ),
+    Divergence(
+        "output-before-the-step",
+        "with h_{t-1} in place of h_t in output, in the forward pass",
+        "The list of states begins with h_0: without its first element left out, output is one step late.",
+        (STATES_BEFORE,),
+    ),
+    Divergence(
+        "output-before-the-step-throughout",
+        "with h_{t-1} in place of h_t in output",
+        "As automatic differentiation has it: the gradient on the first output is h_0's.",
+        (
+            STATES_BEFORE,
+            Patch(
+                "recurrent",
+                D_LAST,
+                f"d_first, d_h = d_h[0], np.concatenate((d_h[1:], d_h[:1] * 0))\n            {D_LAST}",
+                "backward",
+            ),
+            Patch(
+                "recurrent",
+                FLIP_D_INPUT,
+                f"d_initials[0][index] = d_initials[0][index] + d_first\n            {FLIP_D_INPUT}",
+                "backward",
+            ),
         ),
     ),
     Divergence(

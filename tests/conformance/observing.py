@@ -20,14 +20,14 @@ from conformance.trace import Trace
 BEYOND_ROUNDING = 2.0**9
 """unit roundoffs of an array's norm"""
 
-OVERFLOWS = frozenset(
+OF_THE_FLOAT = frozenset(
     (
         *("softmax-without-maximum", "softmax-maximum-of-the-whole-array"),
         *("cross-entropy-without-maximum", "cross-entropy-maximum-of-the-whole-array"),
-        "mse-root",
+        *("mse-root", "nonlinearity-sigmoid"),
     )
 )
-"""what overflows in a float but not in a wider one: run in that float, and then disturbed by some roundings"""
+"""what overflows or saturates in a float but not in a wider one: run in that float, and then disturbed by rounding"""
 
 
 @cache
@@ -80,7 +80,7 @@ def observing(
     family: str, divergences: Sequence[Divergence], dtype: str, level: Level, given: Callable[[str], bool]
 ) -> Iterator[Observation]:
     """The same, case by case."""
-    wide = OVERFLOWS.isdisjoint(divergence.id for divergence in divergences)
+    wide = OF_THE_FLOAT.isdisjoint(divergence.id for divergence in divergences)
     for case in selected(family, dtype, level):
         trace = run(case, divergences, wide)
         if trace is None:

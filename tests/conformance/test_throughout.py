@@ -16,7 +16,7 @@ from tests.conformance import observing
 
 FAMILIES = ("rnn", "rnn_packed", "lstm", "gru", "linear", "activation", "loss")
 OTHERS = {
-    "lstm-coupled-to-the-input-gate",
+    *("lstm-coupled-to-the-input-gate", "nonlinearity-sigmoid"),
     *("lstm-gates-in-order-ifog", "lstm-gates-in-order-iofg", "lstm-gates-in-order-figo"),
     *("gru-gates-in-order-zrn", "lstm-forget-bias-1"),
     *("softmax-over-the-first-axis", "softmax-over-the-last-axis", "softmax-over-the-whole-array"),
