@@ -113,7 +113,7 @@ class Judge:
                 yield self._check(name, "errored", reason=f"unknown array: this case has {known}")
         for name, figures in self.case.printed.items():
             if name in actual:
-                yield self._compare_printed(name, actual[name], figures)
+                yield self._compare_printed(name, actual[name], figures, unit)
 
     def _unit(self, actual: Trace) -> Unit:
         """Whether the lower bound of sigma already shows that everything agrees, and by far."""
@@ -146,8 +146,7 @@ class Judge:
         if expected.size == 0:
             return self._check(name, "agrees", ratio=0.0, reason="empty")
 
-        floor = tolerance.floor_of(self.arbiter[name], self.precision)
-        sigma = floor if unit == "floor" else self.simulation.sigma[name]
+        sigma = self._sigma(name, unit)
         comparison = Comparison.of(actual, expected, sigma)
         details = comparison.details(self.case, name) | {"unit": unit} | self._three_way(name, actual, expected, sigma)
         if self.case.suite == "documented":
@@ -166,6 +165,11 @@ class Judge:
             return self._check(name, "skipped", **details, reason=reason)
         return self._check(name, "agrees", **details)
 
+    def _sigma(self, name: str, unit: Unit) -> Array:
+        if unit == "sigma":
+            return self.simulation.sigma[name]
+        return tolerance.floor_of(self.arbiter[name], self.precision)
+
     def _values(self, name: str, actual: Array, expected: Array, unit: Unit) -> str:
         """Whether an array of another dtype has the right values, in words."""
         cast = actual.astype(expected.dtype)
@@ -178,20 +182,20 @@ class Judge:
             return "rounding is too large to compare the values"
         return VALUES_AGREE if verdict == "agrees" else "the values diverge too"
 
-    def _compare_printed(self, name: str, actual: Array, figures: Array) -> Check:
-        """Against figures in print: half a unit of the last digit, the rounding of the printing."""
+    def _compare_printed(self, name: str, actual: Array, figures: Array, unit: Unit) -> Check:
+        """Against figures in print: half a unit of the last digit, the rounding of the printing, and that of float."""
         if actual.shape != figures.shape:
             return self._check(f"{name} (printed)", "diverges", reason=f"shape {actual.shape}, printed {figures.shape}")
-        half_unit = 0.5 * 10.0**-self.case.printed_digits
+        limit = 0.5 * 10.0**-self.case.printed_digits + ELEMENT_LIMIT * self._sigma(name, unit)
         difference = np.abs(actual - figures)
-        worst = np.unravel_index(np.argmax(difference), difference.shape)
-        agrees = bool(np.all(difference <= half_unit))
+        worst = np.unravel_index(np.argmax(difference / limit), difference.shape)
+        agrees = bool(np.all(difference <= limit))
         return self._check(
             f"{name} (printed)",
             "agrees" if agrees else "diverges",
-            tolerance=half_unit,
+            tolerance=float(limit[worst]),
             error=float(difference[worst]),
-            ratio=float(difference[worst]) / half_unit,
+            ratio=float(difference[worst] / limit[worst]),
             place=places.describe(self.case, name, [int(i) for i in worst]),
             reason=None if agrees else "differs from the printed figures",
             values={"actual": actual.tolist(), "printed": figures.tolist()},

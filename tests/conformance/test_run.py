@@ -151,6 +151,22 @@ def test_float32_arithmetic_agrees_only_if_it_is_declared() -> None:
     assert set(_wrong(_judge(RNN, _in_float32))) == set(run_reference(case_of(RNN)))
 
 
+def test_what_is_printed_is_met_within_the_declared_precision() -> None:
+    """Float32 rounds the documented states by more than half a unit of their last digit."""
+    documented = "documented/rnn/three-step/float64"
+    states = run_reference(case_of(documented).astype(np.dtype(np.float32)))["h_n"]
+    assert np.any(np.abs(states - case_of(documented).printed["h_n"]) > 0.5e-8)
+    assert {check.verdict for check in _judge(documented, _in_float32, precision="float32")} == {"agrees"}
+    assert "h_n (printed)" in _wrong(_judge(documented, _in_float32))
+
+    def slightly_off(case: Case) -> Trace:
+        trace = _in_float32(case)
+        return trace | {"h_n": trace["h_n"] * np.float32(1 + 1e-5)}
+
+    wrong = _wrong(_judge(documented, slightly_off, precision="float32"))
+    assert set(wrong) == {"h_n", "h_n (printed)"}
+
+
 def test_a_declared_precision_excuses_no_mistake() -> None:
     def wrong(case: Case) -> Trace:
         trace = _in_float32(case)
