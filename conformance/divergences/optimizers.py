@@ -13,6 +13,7 @@ from reference import optim
 SGD = "SGD.update"
 
 WEIGHT_DECAY = "grad = grad + self.weight_decay * param"
+DAMPED = "grad if self.dampening == 0 else (1 - self.dampening) * grad"
 DECOUPLED = "param = param * (1 - self.lr * self.weight_decay)"
 
 FLOAT32_NOTE = (
@@ -119,7 +120,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "v <- momentum v + lr g; theta <- theta - v. Parameters are the same while lr is constant; after a change the "
         "old rate lives on in the velocity.",
         (
-            Patch("optim.sgd", "(1 - self.dampening) * grad", "(1 - self.dampening) * self.lr * grad", SGD),
+            Patch("optim.sgd", DAMPED, "(1 - self.dampening) * self.lr * grad", SGD),
             Patch("optim.sgd", "buffer = grad.copy()", "buffer = self.lr * grad", SGD),
             Patch("optim.sgd", "direction = grad\n", "direction = self.lr * grad\n", SGD),
             Patch("optim.sgd", "direction = grad + self", "direction = self.lr * grad + self", SGD),
@@ -145,7 +146,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "with SGD's velocity as an average, (1 - momentum) g in place of g",
         "The exponential average of Adam's first moment. Steps are smaller by the factor 1 - momentum in the long run.",
         (
-            Patch("optim.sgd", "(1 - self.dampening) * grad", "(1 - self.momentum) * grad", SGD),
+            Patch("optim.sgd", DAMPED, "(1 - self.momentum) * grad", SGD),
             Patch("optim.sgd", "buffer = grad.copy()", "buffer = (1 - self.momentum) * grad", SGD),
         ),
     ),
