@@ -112,7 +112,6 @@ def _truncated(steps: int) -> Iterator[Divergence]:
 
 
 DIVERGENCES: tuple[Divergence, ...] = (
-    *chain.from_iterable(map(_truncated, (1, 5, 10))),
     # --------------------------------------------------------------------------------------------- LSTM, forward
     _lstm_in_order("ifog", "formulas that put the candidate last"),
     _lstm_in_order("iofg", "ONNX"),
@@ -631,4 +630,6 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "h_0 is an input with a gradient.",
         ("d_h_0 = d_h\n", "d_h_0 = d_h * 0\n", BACKWARD),
     ),
+    # ------------------------------------------------------------------------------------------------------ both
+    *chain.from_iterable(map(_truncated, (1, 5, 10))),
 )
