@@ -51,7 +51,7 @@ class Diagnosis:
 
 @dataclass
 class Search:
-    """The search over one family; ``seconds`` limits it."""
+    """The search over one family. After so many ``seconds`` no set is extended, after 5/4 of them none simulated."""
 
     family: str
     observations: Sequence[Observation]
@@ -63,6 +63,7 @@ class Search:
         self.deadline = time.perf_counter() + self.seconds
         run = getattr(reference, self.family)
         self.matcher = Matcher(run, self.known, [seen.case for seen in self.observations], self.precision)
+        self.matcher.deadline = self.deadline + self.seconds / 4
 
     def diagnose(self) -> Diagnosis:
         """The smallest sets that explain the most."""

@@ -5,6 +5,7 @@ A match is judged with the tolerance of the *patched* reference: a divergence ca
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -53,6 +54,8 @@ class Matcher:
         self.by_id = {divergence.id: divergence for divergence in known if not divergence.equivalent}
         # relative distances above which rounding is not suspected, as it costs a simulation to find out
         self.worth_simulating = 2.0**-3 * precision.unit**0.5
+        self.deadline = np.inf
+        """``time.perf_counter()`` after which nothing is simulated: what would need it does not match"""
         self.delicate: set[str] = set()
         """cases in which a divergence amplifies rounding, where larger distances are worth it"""
         self._traces: dict[tuple[Set, str], Trace | None] = {}
@@ -122,7 +125,9 @@ class Matcher:
         if distance <= 2**5 * unit * size and np.all(difference <= 2**10 * unit * np.abs(value)):
             return True
         worth = max(self.worth_simulating, 2.0**-6) if case.id in self.delicate else self.worth_simulating
-        if distance > worth * size:
+        # where a divergence leaves nothing but rounding, that is large beside itself, not beside what is right
+        right = _size(exact[name]) if exact is not None and name in exact else 0.0
+        if distance > worth * max(size, right if np.isfinite(right) else 0.0):
             return False
         sigma = self._sigma(candidate, case).get(name)
         return sigma is not None and Comparison.of(actual, value, sigma).ratio <= 1
@@ -130,6 +135,8 @@ class Matcher:
     def _sigma(self, candidate: Set, case: Case) -> dict[str, Array]:
         key = (candidate, case.id)
         if key not in self._sigmas:
+            if time.perf_counter() > self.deadline:
+                return {}
             with applied([self.by_id[name] for name in candidate]), np.errstate(all="ignore"):
                 try:
                     self._sigmas[key] = tolerance.simulate(case, self.run, self.precision).sigma

@@ -88,10 +88,11 @@ def _sets(names: Sequence[str], size: int, rng: np.random.Generator) -> Iterator
 
 @click.command()
 @click.option("--family", "families", multiple=True, type=click.Choice(FAMILIES), help="Only this family.")
+@click.option("--singles/--no-singles", default=True, help="Every divergence by itself.")
 @click.option("--pairs", default=200, show_default=True, help="Random pairs in all.")
 @click.option("--triples", default=100, show_default=True, help="Random triples in all.")
 @click.option("--seed", default=0, show_default=True)
-def main(families: Sequence[str], pairs: int, triples: int, seed: int) -> None:
+def main(families: Sequence[str], singles: bool, pairs: int, triples: int, seed: int) -> None:
     """Print how many of the divergences are named."""
     rows: list[list[int | str]] = []
     missed: list[str] = []
@@ -105,7 +106,8 @@ def main(families: Sequence[str], pairs: int, triples: int, seed: int) -> None:
     with ProcessPoolExecutor(2) as pool:
         reaching = dict(zip(chosen, pool.map(_reaching, chosen), strict=True))
         for family, (dtype, given) in itertools.product(
-            chosen, [("float64", everything), ("float64", output_and_weights), ("float32", everything)]
+            chosen if singles else (),
+            [("float64", everything), ("float64", output_and_weights), ("float32", everything)],
         ):
             if given is output_and_weights and family not in ("rnn", "linear"):
                 continue

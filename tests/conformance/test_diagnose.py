@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from conformance import cases, log
+from conformance import cases, log, tolerance
 from conformance.cli import cli
 from conformance.diagnose import Diagnosis, Search
 from conformance.divergences import Divergence, by_id
@@ -36,6 +37,7 @@ SINGLES = {
     "activation": ["relu-derivative-1-at-zero", "softmax-derivative-diagonal"],
     "linear": ["linear-bias-gradient-mean-of-units"],
     "initializer": ["kaiming-slope-ignored"],
+    "training": ["linear-bias-gradient-mean-of-units"],
     "notebook": ["softmax-backward-of-the-summed-loss", "optimizer-state-shared"],
 }
 
@@ -124,6 +126,24 @@ def test_half_of_a_divergence_is_not_explained_by_it(true: str, known: str) -> N
     if true.startswith("linear-weight"):
         found = Search("linear", without_the_right_array, precision, known=[by_id()[known]]).diagnose()
         assert found.sets == ((known,),)
+
+
+def test_nothing_is_simulated_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    members = [by_id()["hh-gradient-uses-current-state"], by_id()["tanh-by-exponentials"]]
+    observed, precision = observing.observe("rnn", members), Precision.of(np.dtype("float64"))
+    simulated = []
+    simulate = tolerance.simulate
+
+    def counting(*arguments: Any) -> tolerance.Simulation:
+        simulated.append(arguments[0].id)
+        return simulate(*arguments)
+
+    monkeypatch.setattr(tolerance, "simulate", counting)
+    late = Search("rnn", observed, precision, seconds=0.0)
+    late.diagnose()
+    assert simulated == []
+    Search("rnn", observed, precision).diagnose()
+    assert simulated
 
 
 def _as_written(family: str, only: str = "") -> Diagnosis:
