@@ -27,6 +27,9 @@ Set = frozenset[str]
 EXPLODES = 1e6
 """how many times larger than right an array has to be for its digits to be rounding's, not the formula's"""
 
+ROUNDED_OTHERWISE = 2.0**5
+"""unit roundoffs of an array's norm, up to which two arrays may be the same but for rounding"""
+
 ROUNDING_FACTOR = 4.0
 """a divergence of precision is recognised by errors of a fourth to four times what it predicts, over all arrays"""
 ROUNDING_FACTOR_OF_ONE = 32.0
@@ -88,13 +91,21 @@ class Matcher:
                 return False
             # what was observed has torch's dtype, whatever the implementation computed it in
             value = value.astype(actual.dtype, copy=False)
-            if exact is not None and not np.array_equal(exact[name], value, equal_nan=True):
+            if exact is not None and self._coarser(value, exact[name]):
                 ratios.append(_rounding_ratio(actual, value, exact[name]))
                 if not 1 / ROUNDING_FACTOR_OF_ONE <= ratios[-1] <= ROUNDING_FACTOR_OF_ONE:
                     return False
             elif not self._equal(candidate - coarse, seen.case, name, actual, value):
                 return False
         return not ratios or abs(float(np.mean(np.log(ratios)))) <= np.log(ROUNDING_FACTOR)
+
+    def _coarser(self, value: Array, exact: Array) -> bool:
+        """Whether a divergence of precision shows in an array: by more than a last digit that falls otherwise."""
+        if value.dtype.kind != "f":
+            return not np.array_equal(value, exact)
+        with np.errstate(all="ignore"):
+            deviation = _size(np.where(np.isnan(value) & np.isnan(exact), 0, value.astype(np.float64) - exact))
+        return bool(deviation > ROUNDED_OTHERWISE * self.precision.unit * _size(np.nan_to_num(value)))
 
     def distance(self, candidate: Set, seen: Observation, name: str) -> float:
         """How far an array is from the implementation's."""
@@ -122,7 +133,7 @@ class Matcher:
         size = _size(np.where(np.isfinite(value), value, 0))
         distance = tolerance.norm(difference)
         # most comparisons are decided here: far below what any divergence does, or far beyond rounding
-        if distance <= 2**5 * unit * size and np.all(difference <= 2**10 * unit * np.abs(value)):
+        if distance <= ROUNDED_OTHERWISE * unit * size and np.all(difference <= 2**10 * unit * np.abs(value)):
             return True
         worth = max(self.worth_simulating, 2.0**-6) if case.id in self.delicate else self.worth_simulating
         # where a divergence leaves nothing but rounding, that is large beside itself, not beside what is right

@@ -38,7 +38,12 @@ SINGLES = {
     "linear": ["linear-bias-gradient-mean-of-units"],
     "initializer": ["kaiming-slope-ignored"],
     "training": ["linear-bias-gradient-mean-of-units"],
-    "notebook": ["softmax-backward-of-the-summed-loss", "optimizer-state-shared"],
+    "notebook": [
+        "softmax-backward-of-the-summed-loss",
+        "optimizer-state-shared",
+        "states-in-float32",
+        "gradients-accumulated-in-float32",
+    ],
 }
 
 
