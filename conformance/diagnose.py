@@ -95,7 +95,8 @@ class Search:
         complete = bool(whole) and len(explained) == len(diverging)
         kept = whole or candidates
         if not complete:  # half of a divergence is not in the catalogue: the other half would show, and does not
-            kept = [candidate for candidate in kept if not self._contradicted(candidate, diverging)]
+            right = self._right(diverging)
+            kept = [candidate for candidate in kept if not self._contradicts(candidate, right)]
         smallest = min((len(candidate) for candidate in kept), default=0)
         return Diagnosis(
             self.family,
@@ -219,14 +220,17 @@ class Search:
                 return self._shrunk(smaller, explained)
         return candidate
 
-    def _contradicted(self, candidate: Set, diverging: list[Observation]) -> bool:
-        """Whether it changes an array that the implementation gives right in every case."""
+    def _right(self, diverging: list[Observation]) -> list[str]:
+        """The arrays that the implementation gives right in every case."""
         names = dict.fromkeys(name for seen in diverging for name in seen.actual)
-        right = [
+        return [
             name
             for name in names
             if all(self.matcher.matches(frozenset(), seen, [name]) for seen in diverging if name in seen.actual)
         ]
+
+    def _contradicts(self, candidate: Set, right: list[str]) -> bool:
+        """Whether it changes an array that is right in every case."""
         return any(
             self.matcher.trace(candidate, seen.case) is not None and not self.matcher.matches(candidate, seen, [name])
             for seen in self.observations

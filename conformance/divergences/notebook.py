@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from conformance.divergences.divergence import Divergence
 from conformance.divergences.patching import Patch
-from conformance.divergences.recurrent import BACKWARD, BIAS_SUM, FORWARD, RECURRENT_PRODUCT, SLOPE_STEP
+from conformance.divergences.recurrent import BACKWARD, BIAS_SUM, FORWARD, RECURRENT_PRODUCT, SLOPE_STEP, WEIGHT_SUM
 
 OPTIMIZERS_RATE = Patch(
     "notebook",
@@ -149,8 +149,8 @@ DIVERGENCES = (
         (
             Patch(
                 "recurrent",
-                "d_rows.T.dot(rows(inputs))",
-                "d_rows.T.dot(rows(inputs)) / inputs.shape[-2]",
+                WEIGHT_SUM,
+                f"{WEIGHT_SUM} / inputs.shape[-2]",
                 "weight_gradient",
             ),
             Patch(

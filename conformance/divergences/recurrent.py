@@ -21,6 +21,12 @@ FLIP_D_INPUT = "d_inputs.append(turned(d_x, padding) if direction else d_x)"
 NONLINEARITY = "nonlinearity.forward(h_t, h_t)"
 SLOPE_STEP = "nonlinearity.backward(d_pre_t, slope[t], d_pre_t)"
 FINAL_STATE = "final[index] = states[-1] if padding is None else last_state(states, padding)"
+WRONG_END = Patch(
+    "recurrent",
+    FINAL_STATE,
+    f"final[index] = states[1] if direction else {FINAL_STATE.partition(' = ')[2]}",
+    "forward",
+)
 D_LAST = "d_last: Sequence[Array] = [d_n[index] for d_n in d_finals]"
 RUN_FORWARD = "ran = run(model.suffixes[index], direction_input"
 RUN_BACKWARD = "run(model.suffixes[index], cache.steps[index], d_h"
@@ -266,14 +272,7 @@ DIVERGENCES = (
         "reverse-final-state-from-the-wrong-end",
         "with h_n of the reverse direction taken from the last step of the sequence",
         "The reverse direction ends at step 0: output[-1] holds its first state, not its last.",
-        (
-            Patch(
-                "recurrent",
-                FINAL_STATE,
-                f"final[index] = states[1] if direction else {FINAL_STATE.partition(' = ')[2]}",
-                "forward",
-            ),
-        ),
+        (WRONG_END,),
         seen_in=("output[-1] used as the summary of a bidirectional layer",),
     ),
     Divergence(
@@ -281,12 +280,7 @@ DIVERGENCES = (
         "with h_n of the reverse direction, and its gradient, at the last step of the sequence",
         "As automatic differentiation has it: the gradient on h_n reaches one step of the reverse direction only.",
         (
-            Patch(
-                "recurrent",
-                FINAL_STATE,
-                f"final[index] = states[1] if direction else {FINAL_STATE.partition(' = ')[2]}",
-                "forward",
-            ),
+            WRONG_END,
             Patch(
                 "recurrent",
                 f"if padding is not None:\n                {ENDS}",
@@ -633,7 +627,7 @@ DIVERGENCES = (
         (
             Patch(
                 "recurrent",
-                "d_rows.T.dot(rows(inputs))",
+                WEIGHT_SUM,
                 "d_rows.astype(np.float32).T.dot(rows(inputs).astype(np.float32)).astype(d_rows.dtype)",
                 "weight_gradient",
             ),

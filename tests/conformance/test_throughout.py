@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -67,7 +68,7 @@ def _consists(case: Case, divergences: list[Divergence]) -> bool:
 
 def _moved(case: Case, along: dict[str, Array], step: float) -> Case:
     moved = {name: np.asarray(case[name] + np.longdouble(step) * direction) for name, direction in along.items()}
-    return type(case)(**{**vars(case), "arrays": {**case.arrays, **moved}})
+    return replace(case, arrays={**case.arrays, **moved})
 
 
 def _weighted(case: Case) -> np.longdouble:
