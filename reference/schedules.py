@@ -298,6 +298,7 @@ class CyclicLR(Schedule):
     def __post_init__(self) -> None:
         if self.mode not in ("triangular", "triangular2", "exp_range") and self.scale_fn is None:
             raise ValueError(f"mode is invalid and scale_fn is None: {self.mode}")
+        self.rate(0.0, 0)  # torch makes the first rate at once: steps that it cannot divide by are refused here
 
     def rate(self, lr: float, t: int) -> float:
         return self.base_lr + (self.max_lr - self.base_lr) * self._height(t)
@@ -358,6 +359,7 @@ class OneCycleLR(Schedule):
             raise ValueError(f"Expected float between 0 and 1 pct_start, but got {self.pct_start}")
         if self.anneal_strategy not in ("cos", "linear"):
             raise ValueError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {self.anneal_strategy}")
+        self.rate(0.0, 0)  # as in CyclicLR: factors and phases that it cannot divide by
 
     def rate(self, lr: float, t: int) -> float:
         start = self.max_lr / self.div_factor

@@ -406,6 +406,24 @@ def test_the_count_that_is_wrong_is_named(options: dict[str, Any]) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("CyclicLR", {"base_lr": 0.1, "max_lr": 1.0, "step_size_up": 0}),
+        ("CyclicLR", {"base_lr": 0.1, "max_lr": 1.0, "step_size_up": -3, "step_size_down": 3}),
+        ("OneCycleLR", {"max_lr": 1.0, "total_steps": 10, "pct_start": 0.1}),
+        ("OneCycleLR", {"max_lr": 1.0, "total_steps": 10, "div_factor": 0}),
+        ("OneCycleLR", {"max_lr": 1.0, "total_steps": 10, "final_div_factor": 0.0}),
+    ],
+)
+def test_what_cannot_be_divided_by_is_refused_at_once(name: str, options: dict[str, Any]) -> None:
+    assert_same_refusal(
+        lambda: getattr(torch.optim.lr_scheduler, name)(optimizer(), **options),
+        lambda: getattr(schedules, name)(**options),
+        "division by zero",
+    )
+
+
 @pytest.mark.parametrize("options", [{"epochs": 3}, {"steps_per_epoch": 3}])
 def test_half_a_number_of_steps(options: dict[str, Any]) -> None:
     assert_same_refusal(
