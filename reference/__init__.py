@@ -14,6 +14,7 @@ their results and change nothing that they are given.
     initializers  how parameters start
     optim         SGD, ASGD, Adagrad, RMSprop, Adadelta, Rprop, Adam, AdamW, Adamax, NAdam, RAdam, SparseAdam,
                   Adafactor, Muon, LBFGS; groups of parameters, torch's state_dict in both directions
+    training      a loop over batches: a network, a linear layer, cross-entropy, an optimizer
     clip          clipping of gradients, by norm and by value
     schedules     learning-rate schedules, and compositions of them
     notebook      layers and optimizers as classes with a forward / backward / update workflow

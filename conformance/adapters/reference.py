@@ -22,6 +22,7 @@ from reference import lstm as long_short_term_memory
 from reference import notebook as classes
 from reference import packing as packing_functions
 from reference import rnn as elman
+from reference import training as training_loop
 from reference.recurrent import Cell, Network
 
 
@@ -440,43 +441,24 @@ def make_schedule(config: Mapping[str, Any], case: Case) -> Any:
     return getattr(schedules, config["schedule"])(**arguments)
 
 
-RECURRENT: dict[str, tuple[Any, Any]] = {
-    "rnn": (elman, elman.RNN),
-    "lstm": (long_short_term_memory, long_short_term_memory.LSTM),
-    "gru": (gated_recurrent_unit, gated_recurrent_unit.GRU),
+RECURRENT: dict[str, Any] = {
+    "rnn": elman.RNN,
+    "lstm": long_short_term_memory.LSTM,
+    "gru": gated_recurrent_unit.GRU,
 }
 
 
 def training(case: Case) -> Trace:
     config = case.config
     (kind,) = config.keys() & RECURRENT.keys()
-    module, network = RECURRENT[kind]
-    model, readout = network(**config[kind]), linear_layer.Linear(**config["linear"])
-    algorithm = make_optimizer(config["optimizer"])
-    params = case.params()
-    state: Any = algorithm.init(params)
+    model = training_loop.Classifier(RECURRENT[kind](**config[kind]), linear_layer.Linear(**config["linear"]))
+    batches = [(case[f"step{k}.input"], case[f"step{k}.target"]) for k in range(1, case.steps + 1)]
+    steps = training_loop.train(model, make_optimizer(config["optimizer"]), case.params(), batches)
     trace: Trace = {}
-    for k in range(1, case.steps + 1):
-        x, target = case[f"step{k}.input"], case[f"step{k}.target"]
-        own_params, linear_params = _part(params, f"{kind}."), _part(params, "linear.")
-
-        output, *_, cache = module.forward(model, own_params, x)
-        last = (slice(None), -1) if model.batch_first else (-1,)
-        logits, linear_cache = linear_layer.forward(readout, linear_params, output[last])
-        value = losses.cross_entropy(logits, target)
-
-        d_logits = losses.cross_entropy_backward(value.dtype.type(1), logits, target)
-        linear_grads = linear_layer.backward(readout, linear_params, linear_cache, d_logits)
-        d_output = np.zeros_like(output)
-        d_output[last] = linear_grads["input"]
-        own_grads = module.backward(model, own_params, cache, d_output)
-
-        grads = {f"{kind}.{name}": own_grads[name] for name in own_params}
-        grads |= {f"linear.{name}": linear_grads[name] for name in linear_params}
-        params, state = algorithm.step(params, grads, state)
-        trace[f"step{k}.loss"] = value
-        trace |= {f"step{k}.grad.{name}": grad for name, grad in grads.items()}
-        trace |= step_trace(k, params, state)
+    for k, step in enumerate(steps, start=1):
+        trace[f"step{k}.loss"] = step.loss
+        trace |= {f"step{k}.grad.{name}": grad for name, grad in step.grads.items()}
+        trace |= step_trace(k, step.params, step.state)
     return trace
 
 
@@ -541,10 +523,6 @@ def step_trace(k: int, params: Mapping[str, Array], state: Mapping[str, Mapping[
     for name, entries in state.items():
         trace |= {f"step{k}.state.{name}.{key}": value for key, value in entries.items()}
     return trace
-
-
-def _part(params: Mapping[str, Array], prefix: str) -> dict[str, Array]:
-    return {name.removeprefix(prefix): value for name, value in params.items() if name.startswith(prefix)}
 
 
 def _number(value: float, case: Case) -> Array:

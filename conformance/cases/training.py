@@ -25,7 +25,13 @@ KINDS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 
 
 def _arrays(
-    rng: np.random.Generator, config: dict[str, Any], batch: int, steps: int, updates: int, kind: str = "rnn"
+    rng: np.random.Generator,
+    config: dict[str, Any],
+    batch: int,
+    steps: int,
+    updates: int,
+    kind: str = "rnn",
+    scale: float = 1.0,
 ) -> dict[str, Array]:
     """Initial parameters, and a batch of sequences of ``steps`` with their classes for each of the ``updates``."""
     network = KINDS[kind](**config[kind])
@@ -36,7 +42,7 @@ def _arrays(
         arrays[f"param.{name}"] = rng.uniform(-1, 1, shape) * (0.9 / np.sqrt(shape[-1]) if "weight" in name else 0.4)
     lead = (batch, steps) if network.batch_first else (steps, batch)
     for k in range(1, updates + 1):
-        arrays[f"step{k}.input"] = rng.standard_normal((*lead, network.input_size))
+        arrays[f"step{k}.input"] = scale * rng.standard_normal((*lead, network.input_size))
         arrays[f"step{k}.target"] = rng.integers(0, CLASSES, batch)
     return arrays
 
@@ -58,6 +64,8 @@ def cases() -> Iterator[Case]:
         ("relu-batch_first", {"nonlinearity": "relu", "batch_first": True}),
         ("tanh-2-layer-bidirectional", {"num_layers": 2, "bidirectional": True}),
     ]
+    # a kind of optimizer each; and two directions, where it matters which output is read
+    quick = {("tanh", 0), ("tanh", 6), ("tanh-2-layer-bidirectional", 0)}
     for network, options in networks:
         for number, (algorithm, arguments) in enumerate(optimizers):
             rnn = config_of(2, 4, **options)
@@ -74,8 +82,9 @@ def cases() -> Iterator[Case]:
                 config,
                 partial(_arrays, config=config, batch=5, steps=6, updates=10),
                 "ten steps of many-to-one classification, everything computed from one's own gradients",
-                level="quick" if network == "tanh" and number in (0, 6) else "standard",
+                level="quick" if (network, number) in quick else "standard",
             )
+    yield from _steep()
     yield from _long()
 
 
@@ -93,6 +102,22 @@ LONG: list[tuple[str, dict[str, Any]]] = [
     ("Adamax", {"lr": 0.01}),
 ]
 """all of them on an RNN, the first six on an LSTM and a GRU"""
+
+
+def _steep() -> Iterator[Case]:
+    config: dict[str, Any] = {
+        "rnn": config_of(2, 4, nonlinearity="relu"),
+        "linear": {"in_features": 4, "out_features": CLASSES, "bias": True},
+        "optimizer": {"algorithm": "SGD"} | DEFAULTS["SGD"] | {"lr": 1e-3},
+    }
+    yield from cases_of(
+        "training",
+        "relu-SGD-steep",
+        config,
+        partial(_arrays, config=config, batch=5, steps=6, updates=4, scale=20.0),
+        "large inputs, so that gradients are larger than what they are usually clipped to, and a small rate",
+        level="quick",
+    )
 
 
 def _long() -> Iterator[Case]:

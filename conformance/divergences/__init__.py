@@ -21,6 +21,7 @@ layers.py       the linear layer
 activations.py  tanh, relu, sigmoid, softmax
 losses.py       mean squared error and cross-entropy
 initializers.py bounds, deviations, fans and gains
+training.py     the loop around a network: what it reads, what it keeps from step to step
 refusals.py     missing checks, and refusals of what torch accepts
 """
 
@@ -53,6 +54,7 @@ from conformance.divergences import (
     schedules,
     sequences,
     sparse,
+    training,
 )
 from conformance.divergences.divergence import Divergence
 
@@ -83,6 +85,7 @@ def catalogue() -> tuple[Divergence, ...]:
         activations,
         losses,
         initializers,
+        training,
         refusals,
     )
     return tuple(divergence for module in modules for divergence in module.DIVERGENCES)

@@ -111,6 +111,27 @@ def _truncated(steps: int) -> Iterator[Divergence]:
     yield _gru(f"gru-truncated-after-{steps}", title.format("GRU"), note, gru, seen_in=seen_in)
 
 
+def _left_out(which: str, steps: str, index: int, note: str) -> Iterator[Divergence]:
+    """A loop backward over all steps but one."""
+    title = f"with the {which} step left out of the {{}}'s backward pass"
+    loop = ("for t in reversed(range(len(x))):", f"for t in reversed(range({steps})):", BACKWARD)
+    yield _lstm(
+        f"lstm-{which}-step-left-out-of-backward",
+        title.format("LSTM"),
+        note,
+        loop,
+        ("d_pre = np.empty_like(slopes)", "d_pre = np.zeros_like(slopes)", BACKWARD),
+    )
+    yield _gru(
+        f"gru-{which}-step-left-out-of-backward",
+        title.format("GRU"),
+        note,
+        loop,
+        ("d_hidden = np.empty_like(slopes)", "d_hidden = np.zeros_like(slopes)", BACKWARD),
+        ("d_h_0 = d_h\n", f"d_h_0 = d_h\n    d_all_h[{index}] = 0\n", BACKWARD),
+    )
+
+
 DIVERGENCES: tuple[Divergence, ...] = (
     # --------------------------------------------------------------------------------------------- LSTM, forward
     _lstm_in_order("ifog", "formulas that put the candidate last"),
@@ -632,4 +653,6 @@ DIVERGENCES: tuple[Divergence, ...] = (
     ),
     # ------------------------------------------------------------------------------------------------------ both
     *chain.from_iterable(map(_truncated, (1, 5, 10))),
+    *_left_out("first", "1, len(x)", 0, "range(T - 1, 0, -1) ends at step 1: step 0 adds to no gradient."),
+    *_left_out("last", "len(x) - 1", -1, "range(T - 1) begins too early: the last step adds to no gradient."),
 )

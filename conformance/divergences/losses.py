@@ -288,6 +288,12 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
         seen_in=("notebook N16",),
     ),
     Divergence(
+        "cross-entropy-reported-as-a-sum",
+        "with the sum of the samples' cross-entropies reported beside the gradient of their mean",
+        "What is trained on is torch's loss, what is printed is larger by the number of samples.",
+        (Patch("losses", "q.divisor", "1", FORWARD),),
+    ),
+    Divergence(
         "cross-entropy-mean-of-classes-too",
         "with cross-entropy averaged over the classes as well",
         "mean() over the matrix of target times log probability: too small by the number of classes.",
@@ -295,6 +301,12 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
             Patch("losses", "q.divisor", "(q.divisor * log_p.shape[1])", FORWARD),
             Patch("losses", "q.divisor", "(q.divisor * log_p.shape[1])", BACKWARD),
         ),
+    ),
+    Divergence(
+        "cross-entropy-gradient-mean-of-classes-too",
+        "with the gradient of cross-entropy divided by the number of classes as well",
+        "softmax - target divided by its size in place of its number of rows: the loss is torch's.",
+        (Patch("losses", "q.divisor", "(q.divisor * log_p.shape[1])", BACKWARD),),
     ),
     _divisor(
         "mean-of-the-batch-only",

@@ -19,6 +19,11 @@ FLIP_OUTPUT = "outputs.append(turned(h, padding) if direction else h)"
 FLIP_D_STATES = "d_h = turned(d_h, padding)"
 FLIP_D_INPUT = "d_inputs.append(turned(d_x, padding) if direction else d_x)"
 NONLINEARITY = "nonlinearity.forward(h_t, h_t)"
+BACKWARD_LOOP = "for t in reversed(range(len(x))):"
+LOOP_BODY = """d_pre_t = d_pre[t]  # holds d_output_t until the two lines below complete it
+        d_pre_t += d_h
+        nonlinearity.backward(d_pre_t, slope[t], d_pre_t)
+        d_pre_t.dot(weight_hh, out=d_h)"""
 SLOPE_STEP = "nonlinearity.backward(d_pre_t, slope[t], d_pre_t)"
 FINAL_STATE = "final[index] = states[-1] if padding is None else last_state(states, padding)"
 WRONG_END = Patch(
@@ -76,6 +81,48 @@ def _truncated(steps: int) -> Divergence:
             ),
         ),
         seen_in=("detach() in a training loop",),
+    )
+
+
+def _windowed(steps: int) -> Divergence:
+    return Divergence(
+        f"truncated-to-a-window-of-{steps}",
+        f"with the gradient of each step carried {steps} step{'s' if steps > 1 else ''} back and no further",
+        "Truncated backpropagation through time in its other form: a window slides along, so that no two neighbouring "
+        "steps are ever cut apart, but whatever lies further back counts as a constant.",
+        (
+            Patch(
+                "rnn",
+                "d_h = d_h_n.copy()",
+                "d_h, upstream = np.zeros_like(d_h_n), d_states.copy()\n    upstream[-1] += d_h_n\n    d_pre[...] = 0",
+                BACKWARD,
+            ),
+            Patch(
+                "rnn",
+                LOOP_BODY,
+                "d_back = upstream[t].copy()\n"
+                f"        for s in range(t, max(t - {steps}, 0) - 1, -1):\n"
+                "            nonlinearity.backward(d_back, slope[s], d_back)\n"
+                "            d_pre[s] += d_back\n"
+                "            d_back = d_back.dot(weight_hh)\n"
+                f"        if t < {steps}:\n"
+                "            d_h += d_back",
+                BACKWARD,
+            ),
+        ),
+        seen_in=("bptt_truncate = 4 in WildML's tutorial",) if steps == 4 else (),
+    )
+
+
+def _left_out(which: str, steps: str, index: int, note: str) -> Divergence:
+    return Divergence(
+        f"{which}-step-left-out-of-backward",
+        f"with the {which} step left out of the backward pass",
+        note,
+        (
+            Patch("rnn", BACKWARD_LOOP, f"for t in reversed(range({steps})):", BACKWARD),
+            Patch("rnn", "del slope ", f"d_pre[{index}] = 0\n    del slope ", BACKWARD),
+        ),
     )
 
 
@@ -469,6 +516,9 @@ DIVERGENCES = (
         (Patch("rnn", "d_h_0 = d_h\n", "d_h_0 = d_h * 0 + d_pre[0]\n", BACKWARD),),
     ),
     *map(_truncated, (1, 5, 10)),
+    *map(_windowed, (1, 2, 3, 4, 5)),
+    _left_out("first", "1, len(x)", 0, "range(T - 1, 0, -1) ends at step 1: step 0 adds to no gradient."),
+    _left_out("last", "len(x) - 1", -1, "range(T - 1) begins too early: the last step adds to no gradient."),
     Divergence(
         "weight-hh-transposed-in-backward",
         "with weight_hh transposed in the backward pass",
