@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from reference import gru, linear, lstm, rnn
-from reference.checks import Array, Params
+from reference.checks import Array, Params, Shape, check_params
 from reference.linear import Linear
 from reference.losses import cross_entropy, cross_entropy_backward
 from reference.optim import Optimizer
@@ -37,10 +38,16 @@ class Classifier:
     network: rnn.RNN | lstm.LSTM | gru.GRU
     linear: Linear
 
-    @property
+    @cached_property
     def name(self) -> str:
         """What the network's parameters begin with."""
         return type(self.network).__name__.lower()
+
+    @cached_property
+    def parameter_shapes(self) -> dict[str, Shape]:
+        """Names and shapes of the parameters, in the order of torch's ``state_dict``."""
+        shapes = {f"{self.name}.{name}": shape for name, shape in self.network.parameter_shapes.items()}
+        return shapes | {f"linear.{name}": shape for name, shape in self.linear.parameter_shapes.items()}
 
 
 class Step(NamedTuple):
@@ -56,18 +63,17 @@ def loss_and_gradients(model: Classifier, params: Params, x: Array, target: Arra
     """The mean cross-entropy over a batch, and its gradients with respect to all parameters.
 
     Args:
-        params: those of both layers, one dtype.
+        params: names and shapes of ``model.parameter_shapes``, one dtype.
         x: (T, B, I), or (B, T, I) if the network is ``batch_first``.
         target: (B,) integers, the class of each sequence.
 
     Raises:
         TypeError, ValueError, RuntimeError: as the layers and ``cross_entropy`` do.
     """
+    check_params(params, model.parameter_shapes)
+    network_params = {name: params[f"{model.name}.{name}"] for name in model.network.parameter_shapes}
+    linear_params = {name: params[f"linear.{name}"] for name in model.linear.parameter_shapes}
     module = MODULES[type(model.network).__name__]
-    network_params, linear_params = (
-        {name.removeprefix(prefix): value for name, value in params.items() if name.startswith(prefix)}
-        for prefix in (f"{model.name}.", "linear.")
-    )
     last = (slice(None), -1) if model.network.batch_first else (-1,)
 
     output, *_, cache = module.forward(model.network, network_params, x)

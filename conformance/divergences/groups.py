@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from conformance.divergences.divergence import Divergence
+from conformance.divergences.optimizers import STORED
 from conformance.divergences.patching import Patch
 
 FIRST = "self.groups[0][0]"
-STORED = "new_params[name], new_state[name] = param, entries"
 
 
 def _step(id: str, title: str, note: str, correct: str, wrong: str, *seen_in: str) -> Divergence:

@@ -350,6 +350,15 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
             ),
         ),
     ),
+    Divergence(
+        "cross-entropy-softmax-over-the-batch",
+        "with the softmax of cross-entropy taken over the batch, not over the classes",
+        "axis=0: each class is shared out among the samples. The gradient is softmax - target with these shares.",
+        (
+            Patch("losses", LARGEST, LARGEST.replace("axis=1", "axis=0"), TARGETS),
+            Patch("losses", LOG_SOFTMAX, LOG_SOFTMAX.replace("axis=1", "axis=0"), TARGETS),
+        ),
+    ),
     *_plus("1e-7", "zero-kara"),
     *_plus("1e-8"),
     *_plus("1e-10"),

@@ -12,6 +12,8 @@ from reference import optim
 
 SGD = "SGD.update"
 
+BEFORE = "before = entries or self.first_state(param)"
+STORED = "new_params[name], new_state[name] = param, entries"
 WEIGHT_DECAY = "grad = grad + self.weight_decay * param"
 DAMPED = "grad if self.dampening == 0 else (1 - self.dampening) * grad"
 DECOUPLED = "param = param * (1 - self.lr * self.weight_decay)"
@@ -112,6 +114,46 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "counted, momentum and weight decay go on moving the parameter.",
         (Patch("optim.base", "grads.get(name)", "grads.get(name, np.zeros_like(param))", "Optimizer.step"),),
         seen_in=("torch's zero_grad(set_to_none=False)",),
+    ),
+    Divergence(
+        "steps-the-wrong-way",
+        "with the step added to the parameters in place of subtracted",
+        "The loss rises. State and step are those of the right direction, which tells it from maximize.",
+        (
+            Patch(
+                "optim.base",
+                STORED,
+                STORED.replace("param, entries", "(param if grad is None else 2 * params[name] - param), entries"),
+                "Optimizer.step",
+            ),
+        ),
+    ),
+    Divergence(
+        "count-shared-by-parameters",
+        "with one step count that every parameter's update advances",
+        "The count belongs to the optimizer and is incremented where a parameter is updated: with n parameters, bias "
+        "correction and decaying rates run n times as fast, each parameter one count ahead of the one before it.",
+        (
+            Patch(
+                "optim.base",
+                BEFORE,
+                f"{BEFORE}\n"
+                "                if 'step' in before:\n"
+                "                    counted = len(params) * before['step'] + len(new_params)\n"
+                "                    before = before | {'step': np.asarray(counted, before['step'].dtype)}",
+                "Optimizer.step",
+            ),
+            Patch(
+                "optim.base",
+                STORED,
+                "if grad is not None and 'step' in entries:\n"
+                "                counted = (entries['step'] - len(new_params) - 1) / len(params) + 1\n"
+                "                entries['step'] = np.asarray(counted, entries['step'].dtype)\n"
+                f"            {STORED}",
+                "Optimizer.step",
+            ),
+        ),
+        seen_in=("self.t += 1 in a method that is called layer by layer",),
     ),
     # ----------------------------------------------------------------------------------------------------- SGD
     Divergence(

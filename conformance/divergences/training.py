@@ -14,6 +14,7 @@ RUN = "output, *_, cache = module.forward(model.network, network_params, x)"
 FEATURES = "features = output[last]"
 LOGITS = "logits, linear_cache = linear.forward(model.linear, linear_params, features)"
 D_LOGITS = "d_logits = cross_entropy_backward(loss.dtype.type(1), logits, target)"
+D_FEATURES = 'd_features = linear_grads.pop("input")'
 D_OUTPUT = "d_output[last] = d_features"
 NETWORK_BACKWARD = "module.backward(model.network, network_params, cache, d_output)"
 START = "state = optimizer.init(params)"
@@ -95,14 +96,22 @@ def _clipped() -> Iterator[Divergence]:
     """Gradients that are clipped unasked."""
     note = "Usual for recurrent networks, and easily left in: torch's optimizers do not clip."
     norm = "sum(float((grad * grad).sum()) for grad in grads.values()) ** 0.5"
-    for limit in ("0.1", "0.25", "0.5", "1.0", "5.0", "10.0"):
-        scaled = f"norm = {norm}\n        grads = {{name: grads[name] * min(1.0, {limit} / norm) for name in grads}}"
-        yield Divergence(
-            f"training-clipped-to-norm-{limit}",
-            f"with the gradients clipped to a norm of {limit}",
-            note,
-            (_patch(TRAIN, UPDATE, f"{scaled}\n        {UPDATE}"),),
-        )
+    for limit in ("0.25", "0.5", "1.0", "5.0"):
+        for id, eps, how in (("", "", ""), ("-as-torch", " + 1e-6", " as clip_grad_norm_ does, which adds 1e-6 to it")):
+            yield Divergence(
+                f"training-clipped-to-norm-{limit}{id}",
+                f"with the gradients clipped to a norm of {limit}{how}",
+                note,
+                (
+                    _patch(
+                        TRAIN,
+                        UPDATE,
+                        f"norm = {norm}{eps}\n"
+                        f"        grads = {{name: grads[name] * min(1.0, {limit} / norm) for name in grads}}\n"
+                        f"        {UPDATE}",
+                    ),
+                ),
+            )
     for limit in ("1.0", "5.0"):
         cut = f"grads = {{name: np.clip(grads[name], -{limit}, {limit}) for name in grads}}"
         yield Divergence(
@@ -110,7 +119,7 @@ def _clipped() -> Iterator[Divergence]:
             f"with every element of the gradients clipped to between -{limit} and {limit}",
             note,
             (_patch(TRAIN, UPDATE, f"{cut}\n        {UPDATE}"),),
-            seen_in=("min-char-rnn clips to 5",) if limit == "5.0" else (),
+            seen_in=("min-char-rnn, which clips to 5",) if limit == "5.0" else (),
         )
 
 
@@ -205,6 +214,25 @@ DIVERGENCES: tuple[Divergence, ...] = (
             _patch(TRAIN, START, f"{START}\n    before: dict[str, Array] = {{}}"),
             _patch(TRAIN, UPDATE, f"{UPDATE.replace('grads', 'before')}\n        before = grads"),
         ),
+    ),
+    Divergence(
+        "training-linear-updated-before-backward",
+        "with the linear layer updated before the gradient went through it",
+        "Layer by layer, each updated as soon as its own gradients are there: what it hands down is a product with the "
+        "new weights.",
+        (
+            _patch(GRADIENTS, "target: Array)", "target: Array, optimizer: Optimizer, state: dict[str, ParamState])"),
+            _patch(
+                GRADIENTS,
+                D_FEATURES,
+                f"{D_FEATURES}\n"
+                "    own = {name: state[f'linear.{name}'] for name in linear_params}\n"
+                "    updated, _ = optimizer.step(linear_params, linear_grads, own)\n"
+                "    d_features = d_logits @ updated['weight']",
+            ),
+            _patch(TRAIN, GRADIENTS_OF_THE_BATCH, GRADIENTS_OF_THE_BATCH.replace("target", "target, optimizer, state")),
+        ),
+        seen_in=("a backward method that updates its own layer",),
     ),
     Divergence(
         "training-optimizer-made-anew",
