@@ -155,7 +155,7 @@ class Judge:
             return self._check(name, "skipped", **details, reason=f"inadmissible: {self.simulation.inadmissible}")
         if comparison.ratio > 1:
             return self._check(name, "diverges", **details, reason=comparison.reason)
-        if self.case.signed_zeros and np.any((actual == 0) & (expected == 0) & _signs_differ(actual, expected)):
+        if other_zeros(self.case, actual, expected):
             return self._check(name, "diverges", **details, reason="a zero of the other sign")
         # like float32, bfloat16 is not the place to find bugs: an agreement is not asked for its power
         coarse = unit == "sigma" and self.simulation.bfloat16
@@ -259,9 +259,9 @@ class Comparison:
         }
 
 
-def _signs_differ(a: Array, b: Array) -> Array:
-    differ: Array = np.signbit(a) != np.signbit(b)
-    return differ
+def other_zeros(case: Case, a: Array, b: Array) -> bool:
+    """Whether a zero of one has the other sign in the other, in a case that is about the sign of zero."""
+    return case.signed_zeros and bool(np.any((a == 0) & (b == 0) & (np.signbit(a) != np.signbit(b))))
 
 
 def _wide(array: Array) -> Array:

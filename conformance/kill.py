@@ -18,7 +18,7 @@ import numpy as np
 
 from conformance.adapters import reference, switching
 from conformance.case import Case
-from conformance.compare import Check, Judge
+from conformance.compare import Check, Judge, other_zeros
 from conformance.divergences import Divergence, applied, by_id, catalogue
 from conformance.divergences.patching import functions_of
 from conformance.reach import executed
@@ -97,8 +97,7 @@ class Watch:
 
 def _wrong(judge: Judge, trace: Trace, right: Trace) -> list[Check]:
     same = trace.keys() == right.keys() and all(
-        np.array_equal(trace[n], right[n], equal_nan=True)
-        and (not judge.case.signed_zeros or np.array_equal(np.signbit(trace[n]), np.signbit(right[n])))
+        np.array_equal(trace[n], right[n], equal_nan=True) and not other_zeros(judge.case, trace[n], right[n])
         for n in right
     )
     return [] if same else [check for check in judge.checks(trace) if check.verdict == "diverges"]

@@ -13,7 +13,7 @@ import numpy as np
 
 from conformance import tolerance
 from conformance.case import Array, Case
-from conformance.compare import Comparison
+from conformance.compare import Comparison, other_zeros
 from conformance.divergences import Divergence, applied
 from conformance.divergences.patching import functions_of
 from conformance.noise import UnknownOperationError
@@ -121,6 +121,8 @@ class Matcher:
             return True
         if value.dtype.kind not in "fc":  # counts, and classes of exceptions
             return bool(np.array_equal(actual, value))
+        if other_zeros(case, actual, value):
+            return False
         unit = self.precision.unit
         exact = self.trace(frozenset(), case)
         if candidate and exact is not None and name in exact and _size(value) > EXPLODES * _size(exact[name]) > 0:
@@ -160,7 +162,9 @@ class Matcher:
         trace = self.trace(candidate, case)
         if trace is None or name not in trace:
             return False
-        return now is None or name not in now or not np.array_equal(trace[name], now[name], equal_nan=True)
+        if now is None or name not in now or not np.array_equal(trace[name], now[name], equal_nan=True):
+            return True
+        return other_zeros(case, trace[name], now[name])
 
     def touches(self, candidate: Set, case: Case, names: Iterable[str], now: Trace | None) -> bool:
         """Whether it changes any of some arrays."""

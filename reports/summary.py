@@ -216,6 +216,10 @@ def _diagnosis(log: Log, found: dict[str, Any]) -> str:
         lines = [f"{found['family']}: no known divergence gives these results."]
     elif found["complete"]:
         lines = [f"{found['family']}: explained ({cases}, and every case that agrees)."]
+    elif found["explained"] == found["diverging"]:
+        lines = [
+            f"{found['family']}: explained in part ({cases}; but with this, cases that agree would diverge as well)."
+        ]
     else:
         lines = [f"{found['family']}: explained in part ({cases}); something else differs too."]
     for number, members in enumerate(found["sets"]):

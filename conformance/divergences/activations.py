@@ -100,6 +100,13 @@ RELU: tuple[Divergence, ...] = (
         seen_in=("textbook implementations of relu",),
     ),
     Divergence(
+        "relu-gradient-stopped-at-nan",
+        "with no gradient where relu's result is NaN",
+        "where(y > 0, d_y, 0) in place of where(y <= 0, 0, d_y): the two differ for NaN, which is neither. torch lets "
+        "the gradient through.",
+        (Patch("activations", "np.where(y <= 0, np.zeros_like(y), d_y)", "np.where(y > 0, d_y, 0)", "relu_backward"),),
+    ),
+    Divergence(
         "relu-multiplied",
         "with relu computed as x * (x > 0)",
         "0 times an infinity is NaN: -inf becomes NaN, not 0.",

@@ -113,7 +113,7 @@ def _clipped() -> Iterator[Divergence]:
                 ),
             )
     for limit in ("1.0", "5.0"):
-        cut = f"grads = {{name: np.clip(grads[name], -{limit}, {limit}) for name in grads}}"
+        cut = f"grads = {{name: np.minimum(np.maximum(grads[name], -{limit}), {limit}) for name in grads}}"
         yield Divergence(
             f"training-clipped-to-values-{limit}",
             f"with every element of the gradients clipped to between -{limit} and {limit}",
@@ -167,7 +167,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
                 GRADIENTS,
                 D_OUTPUT,
                 "d_h_n = np.zeros_like(h_n)\n"
-                "    d_h_n[-len(ends) :] = np.stack(np.split(d_features, len(ends), axis=-1))",
+                "    d_h_n[-len(ends) :] = d_features.reshape(len(target), len(ends), -1).swapaxes(0, 1)",
             ),
             _patch(GRADIENTS, NETWORK_BACKWARD, NETWORK_BACKWARD.replace("d_output", "d_output, d_h_n")),
         ),

@@ -10,6 +10,7 @@ import numpy as np
 from conformance import cases, tolerance
 from conformance.adapters import reference
 from conformance.case import Case, Level
+from conformance.compare import other_zeros
 from conformance.diagnose import Diagnosis, Search
 from conformance.divergences import Divergence, applied
 from conformance.divergences.patching import ConflictError
@@ -90,13 +91,17 @@ def observing(
             name: a for name, a in trace.items() if given(name) and name in usual and a.shape == usual[name].shape
         }
         if actual:
-            diverges = any(differs(actual[name], usual[name]) for name in actual)
+            diverges = any(_differs(case, actual[name], usual[name]) for name in actual)
             yield Observation(case, actual, diverges)
 
 
 def shows(family: str, divergence: Divergence, dtype: str = "float64", level: Level = "quick") -> bool:
     """Whether a divergence changes anything in a family."""
     return any(seen.diverges for seen in observing(family, [divergence], dtype, level, lambda name: True))
+
+
+def _differs(case: Case, actual: np.ndarray, expected: np.ndarray) -> bool:
+    return differs(actual, expected) or other_zeros(case, actual, expected)
 
 
 def differs(actual: np.ndarray, expected: np.ndarray) -> bool:
@@ -121,7 +126,7 @@ def alike(first: Sequence[Observation], second: Sequence[Observation]) -> bool:
     """Whether two sets of observations differ by no more than rounding."""
     return len(first) == len(second) and all(
         one.actual.keys() == other.actual.keys()
-        and not any(differs(one.actual[name], other.actual[name]) for name in one.actual)
+        and not any(_differs(one.case, one.actual[name], other.actual[name]) for name in one.actual)
         for one, other in zip(first, second, strict=True)
     )
 

@@ -37,7 +37,10 @@ SINGLES = {
     "activation": ["relu-derivative-1-at-zero", "softmax-derivative-diagonal"],
     "linear": ["linear-bias-gradient-mean-of-units"],
     "initializer": ["kaiming-slope-ignored"],
-    "training": ["linear-bias-gradient-mean-of-units"],
+    "training": [
+        *("linear-bias-gradient-mean-of-units", "training-gradients-accumulated", "training-reads-final-states"),
+        *("training-state-carried-over", "training-clipped-to-norm-1.0", "count-shared-by-parameters"),
+    ],
     "notebook": [
         "softmax-backward-of-the-summed-loss",
         "optimizer-state-shared",
@@ -107,6 +110,18 @@ def test_what_agrees_is_evidence_too() -> None:
     healed.append(Observation(first.case, dict(right), diverges=False))
     still = [seen for seen in observed if seen.diverges and seen is not first]
     assert not observing.diagnose("rnn", [*still, *healed]).complete
+
+
+def test_the_sign_of_a_zero_is_evidence_where_a_case_is_about_it() -> None:
+    """relu(-0) = +0 shows in no number: it is named where it shows, and nothing else passes for it."""
+    name = "relu-of-minus-zero"
+    observed = observing.observe("activation", [by_id()[name]])
+    assert {seen.case.description for seen in observed if seen.diverges} == {"relu-signed-zeros"}
+    found = observing.diagnose("activation", observed)
+    assert found.complete
+    assert found.sets == ((name,),)
+    precision, others = Precision.of(np.dtype("float64")), [by_id()["relu-gradient-multiplied"]]
+    assert Search("activation", observed, precision, known=others).diagnose().sets == ()
 
 
 def test_half_of_a_divergence_is_not_explained_by_it() -> None:

@@ -218,6 +218,11 @@ MEMBER = {"id": "a-mistake", "title": "a mistake", "seen_in": ["a notebook"], "d
             [MEMBER["diff"]],
         ),
         (
+            {"sets": [[MEMBER]], "explained": 2, "complete": False},
+            "rnn: explained in part (2 of 2 diverging cases; but with this, cases that agree would diverge as well).",
+            [MEMBER["diff"]],
+        ),
+        (
             {"sets": [[MEMBER], [MEMBER]], "explained": 2, "complete": True},
             "rnn: explained (2 of 2 diverging cases, and every case that agrees).",
             [MEMBER["diff"]],
