@@ -7,6 +7,7 @@ their results and change nothing that they are given.
     rnn           Elman RNN: forward, and backward through time; its cell
     lstm, gru     the same for long short-term memory and the gated recurrent unit
     recurrent     what the three share: layers, directions, sequences of different lengths, dropout
+    unrolled      several steps of a cell
     packing       such sequences padded and packed
     linear        fully connected layer
     activations   tanh, relu, sigmoid, softmax, log_softmax

@@ -14,7 +14,7 @@ from conformance.adapters.options import groups_of, last_step, options_of
 from conformance.case import Array, Case
 from conformance.refusals import outcome
 from conformance.trace import Trace
-from reference import activations, initializers, losses, optim, schedules
+from reference import activations, initializers, losses, optim, schedules, unrolled
 from reference import clip as clipping
 from reference import gru as gated_recurrent_unit
 from reference import linear as linear_layer
@@ -133,28 +133,18 @@ def gru_cell(case: Case) -> Trace:
 
 
 def _cell(case: Case, module: Any, kind: Callable[..., Cell], names: Sequence[str]) -> Trace:
-    """Several steps, the caller handing on the states; gradients of the parameters are added up over the steps."""
     model = kind(**case.config)
     params = {name: case[name] for name in model.parameter_shapes}
-    x, states, caches = case["input"], [case.get(f"{name}x") for name in names], []
+    x = case["input"]
+    after, caches = unrolled.forward(module, model, params, x, [case.get(f"{name}x") for name in names])
+    steps = range(1, len(x) + 1)
+    upstream = [[case.get(f"step{k}.d_{name}") for name in names] for k in steps]
+    grads = unrolled.backward(module, model, params, caches, upstream)
     trace: Trace = {}
-    for k in range(1, len(x) + 1):
-        *states, cache = module.cell_forward(model, params, x[k - 1], *states)
-        caches.append(cache)
+    for k, states in zip(steps, after, strict=True):
         trace |= {f"step{k}.{name}": state for name, state in zip(names, states, strict=True)}
-
-    total: dict[str, Array] = {}
-    d_input = np.empty_like(x)
-    carried = {name: np.zeros_like(trace[f"step1.{name}"]) for name in names}
-    for k in reversed(range(1, len(x) + 1)):
-        upstream = {name: case.get(f"step{k}.d_{name}") for name in names}
-        d_states = [carried[name] if upstream[name] is None else carried[name] + upstream[name] for name in names]
-        grads = module.cell_backward(model, params, caches[k - 1], *d_states)
-        d_input[k - 1] = grads.pop("input")
-        carried = {name: grads.pop(f"{name}x") for name in names}
-        total = {name: total[name] + grad if total else grad for name, grad in grads.items()}
-    gradients = {"input": d_input} | {f"{name}x": carried[name] for name in names if f"{name}x" in case} | total
-    return trace | {f"grad.{name}": grad for name, grad in gradients.items()}
+    wanted = ["input", *(f"{name}x" for name in names if f"{name}x" in case), *params]
+    return trace | {f"grad.{name}": grads[name] for name in wanted}
 
 
 def linear(case: Case) -> Trace:

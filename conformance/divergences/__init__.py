@@ -3,6 +3,7 @@
 patching.py     how a divergence changes the running reference
 recurrent.py    the Elman RNN
 gated.py        LSTM and GRU
+cells.py        what a loop over a cell hands from step to step
 sequences.py    sequences of different lengths, dropout
 notebook.py     a learner's notebook as written: its own mistakes, and which of the others it makes
 optimizers.py   what all optimizers share, SGD; like the next six, with other frameworks' dialects
@@ -37,6 +38,7 @@ from conformance.divergences import (
     adam_kin,
     adaptive,
     averaged,
+    cells,
     clipping,
     closures,
     gated,
@@ -68,6 +70,7 @@ def catalogue() -> tuple[Divergence, ...]:
         recurrent,
         sequences,
         gated,
+        cells,
         notebook,
         optimizers,
         averaged,

@@ -56,6 +56,12 @@ TANH: tuple[Divergence, ...] = (
         seen_in=("textbook implementations of tanh",),
     ),
     Divergence(
+        "tanh-from-sigmoid",
+        "with tanh computed as 2 sigmoid(2x) - 1",
+        "Right on paper, and far from 0. Near 0 the subtraction cancels.",
+        (Patch("activations", "np.tanh(x)", "2 / (1 + np.exp(-2 * x)) - 1", "tanh"),),
+    ),
+    Divergence(
         "tanh-derivative-without-square",
         "with 1 - y as tanh's derivative",
         "The square is forgotten; 1 - y is half of sigmoid's derivative.",
@@ -67,6 +73,18 @@ TANH: tuple[Divergence, ...] = (
 )
 
 RELU: tuple[Divergence, ...] = (
+    *(
+        Divergence(
+            f"relu-leaking-{slope}",
+            f"with {slope} x in place of 0 for negative arguments of relu",
+            "A leaky ReLU, with its derivative: another function of torch.",
+            (
+                Patch("activations", "np.zeros_like(x), x", f"{slope} * x, x", "relu"),
+                Patch("activations", "np.zeros_like(y), d_y", f"{slope} * d_y, d_y", "relu_backward"),
+            ),
+        )
+        for slope in ("0.01", "0.2")
+    ),
     Divergence(
         "relu-derivative-1-at-zero",
         "with 1 as relu's derivative at exactly 0",
@@ -104,7 +122,7 @@ RELU: tuple[Divergence, ...] = (
         "with no gradient where relu's result is NaN",
         "where(y > 0, d_y, 0) in place of where(y <= 0, 0, d_y): the two differ for NaN, which is neither. torch lets "
         "the gradient through.",
-        (Patch("activations", "np.where(y <= 0, np.zeros_like(y), d_y)", "np.where(y > 0, d_y, 0)", "relu_backward"),),
+        (Patch("activations", "y <= 0", "(y <= 0) | np.isnan(y)", "relu_backward"),),
     ),
     Divergence(
         "relu-multiplied",

@@ -35,6 +35,17 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "TensorFlow",
         "zero-kara",
     ),
+    *(
+        _of(
+            NORM,
+            f"epsilon-{eps}",
+            f"with {eps} in place of 1e-6 in the divisor of the clipping",
+            "torch's constant is no option, and larger than others': its result is a millionth short.",
+            "(norm + 1e-6)",
+            f"(norm + {eps})",
+        )
+        for eps in ("1e-8", "1e-12")
+    ),
     _of(
         NORM,
         "scales-up",

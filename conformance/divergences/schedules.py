@@ -12,7 +12,34 @@ def _of(function: str, id: str, title: str, note: str, correct: str, wrong: str,
     return Divergence(f"schedule-{id}", title, note, (Patch("schedules", correct, wrong, function),), seen_in)
 
 
+FIRST_LINES = (
+    ("StepLR.factor_at", "return "),
+    ("MultiStepLR.factor_at", "return "),
+    ("ConstantLR.factor_at", "if t <"),
+    ("LinearLR.documented", "progress ="),
+    ("ExponentialLR.factor_at", "return "),
+    ("PolynomialLR.documented", "progress ="),
+    ("CosineAnnealingLR.rate", "return "),
+    ("CosineAnnealingWarmRestarts.rate", "since, length ="),
+    ("CyclicLR._height", "up ="),
+    ("OneCycleLR._along", "total ="),
+    ("LambdaLR.rate", "return "),
+    ("MultiplicativeLR.factor_at", "return "),
+    ("SWALR.rate", "alpha ="),
+)
+"""where each schedule turns a step into a rate"""
+
+
+def _at_another_step(id: str, which: str, step: str, note: str) -> Divergence:
+    patches = (Patch("schedules", line, f"t = {step}\n        {line}", function) for function, line in FIRST_LINES)
+    return Divergence(f"schedule-{id}", f"with every schedule's rate of {which}", note, tuple(patches))
+
+
 DIVERGENCES: tuple[Divergence, ...] = (
+    _at_another_step("one-ahead", "the step after", "t + 1", "The schedule has made a step before the optimizer has."),
+    _at_another_step(
+        "one-behind", "the step before", "max(t - 1, 0)", "The schedule makes its step after the rate has been read."
+    ),
     _of(
         "LambdaLR.rate",
         "lambda-accumulates",
@@ -176,6 +203,14 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "math.pi * min(t, self.T_max) / self.T_max",
         "optax",
         "Keras",
+    ),
+    _of(
+        "CosineAnnealingLR.rate",
+        "cosine-restarts",
+        "with CosineAnnealingLR starting again after T_max",
+        "That is CosineAnnealingWarmRestarts; torch follows the cosine, which rises again.",
+        "math.pi * t / self.T_max",
+        "math.pi * (t % self.T_max) / self.T_max",
     ),
     _of(
         "CosineAnnealingLR.rate",
