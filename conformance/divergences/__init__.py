@@ -3,6 +3,7 @@
 patching.py     how a divergence changes the running reference
 recurrent.py    the Elman RNN
 gated.py        LSTM and GRU
+wiring.py       layers and directions: which state and which gradient goes where
 cells.py        what a loop over a cell hands from step to step
 sequences.py    sequences of different lengths, dropout
 notebook.py     a learner's notebook as written: its own mistakes, and which of the others it makes
@@ -57,6 +58,7 @@ from conformance.divergences import (
     sequences,
     sparse,
     training,
+    wiring,
 )
 from conformance.divergences.divergence import Divergence
 
@@ -70,6 +72,7 @@ def catalogue() -> tuple[Divergence, ...]:
         recurrent,
         sequences,
         gated,
+        wiring,
         cells,
         notebook,
         optimizers,

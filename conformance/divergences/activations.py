@@ -7,9 +7,12 @@ from conformance.divergences.patching import Patch
 
 SOFTMAX_EXPONENT = "np.exp(x - x.max(axis=dim, keepdims=True))"
 
-# relu's backward sees the result only: the patched forward marks negative arguments by the sign of zero, so that
-# they can be told from an argument of exactly 0
-MARKED_ZEROS = Patch("activations", "np.zeros_like(x)", "-np.zeros_like(x)", "relu")
+# relu's backward sees the result only: the patched forward marks negative arguments by the smallest number below 0, so
+# that they can be told from an argument of 0 or -0
+MARKED = Patch(
+    "activations", "np.zeros_like(x), x", "np.zeros_like(x) - np.finfo(x.dtype).smallest_subnormal, x", "relu"
+)
+NEGATIVE_ONLY = Patch("activations", "y <= 0", "y < 0", "relu_backward")
 
 
 def _upstream_ignored(function: str, correct: str, wrong: str) -> Divergence:
@@ -89,7 +92,7 @@ RELU: tuple[Divergence, ...] = (
         "relu-derivative-1-at-zero",
         "with 1 as relu's derivative at exactly 0",
         "A mask from x >= 0. Exact zeros are rarer than they look, and common where inputs are masked or padded.",
-        (MARKED_ZEROS, Patch("activations", "y <= 0", "np.signbit(y)", "relu_backward")),
+        (MARKED, NEGATIVE_ONLY),
         seen_in=("TensorFlow's maximum", "torch.clamp"),
     ),
     Divergence(
@@ -97,8 +100,8 @@ RELU: tuple[Divergence, ...] = (
         "with 0.5 as relu's derivative at exactly 0",
         "maximum(x, 0) differentiated: the gradient is shared where both arguments are equal.",
         (
-            MARKED_ZEROS,
-            Patch("activations", "y <= 0", "np.signbit(y)", "relu_backward"),
+            MARKED,
+            NEGATIVE_ONLY,
             Patch("activations", ", d_y)", ", np.where(y == 0, 0.5 * d_y, d_y))", "relu_backward"),
         ),
         seen_in=("autograd", "JAX", "Paddle", "tinygrad"),

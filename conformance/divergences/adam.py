@@ -89,6 +89,24 @@ DIVERGENCES: tuple[Divergence, ...] = (
         (Patch("optim.adam", "t = float(step)", "t = float(step) + 1", MOMENTS),),
     ),
     Divergence(
+        "adam-count-stays-1",
+        "with the bias correction of the first step in every step",
+        "The count is created anew, or never advanced.",
+        (Patch("optim.adam", "t = float(step)", "t = 1.0", MOMENTS),),
+    ),
+    Divergence(
+        "adam-second-moment-of-absolute-gradients",
+        "with |g| in place of g^2 in Adam's second moment",
+        "The root is then that of a first moment: steps grow where gradients shrink.",
+        (Patch("optim.adam", "(1 - beta2) * grad * grad", "(1 - beta2) * np.abs(grad)", MOMENTS),),
+    ),
+    Divergence(
+        "adam-first-moment-not-kept",
+        "with the gradient kept in place of Adam's first moment",
+        "The average is computed and not stored: it only ever reaches back one step.",
+        (Patch("optim.adam", '"exp_avg": exp_avg,', '"exp_avg": grad,', MOMENTS),),
+    ),
+    Divergence(
         "adam-count-one-behind",
         "with Adam's step count starting at 0 in the bias correction",
         "The count is incremented after its use: the first step divides by 1 - beta^0 = 0.",

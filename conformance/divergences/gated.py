@@ -136,6 +136,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
     # --------------------------------------------------------------------------------------------- LSTM, forward
     _lstm_in_order("ifog", "formulas that put the candidate last"),
     _lstm_in_order("iofg", "ONNX"),
+    _lstm_in_order("igfo", "TensorFlow's BasicLSTMCell: i, j, f, o"),
     _lstm_in_order("figo", "papers that begin with the forget gate"),
     _lstm(
         "lstm-forget-bias-1",
@@ -652,6 +653,96 @@ DIVERGENCES: tuple[Divergence, ...] = (
         ("d_h_0 = d_h\n", "d_h_0 = d_h * 0\n", BACKWARD),
     ),
     # ------------------------------------------------------------------------------------------------------ both
+    _lstm(
+        "lstm-candidate-linear-throughout",
+        "with the LSTM's candidate as it is, without tanh",
+        "The cell state is fed without a bound.",
+        ("candidate = np.tanh(g_t)", "candidate = g_t.copy()", FORWARD),
+        ("i * (1 - g * g)", "i * np.ones_like(g)", BACKWARD),
+    ),
+    _lstm(
+        "lstm-output-of-the-cell-before",
+        "with the LSTM's output made of the cell state before the step, in the forward pass",
+        "o tanh(c_{t-1}): the variable is read before it is written.",
+        ("np.tanh(c_t, out=tanh_c[t])", "np.tanh(c_previous, out=tanh_c[t])", FORWARD),
+    ),
+    _lstm(
+        "lstm-output-gradient-of-the-cell",
+        "with c_t in place of tanh(c_t) in the gradient of the LSTM's output gate",
+        "d_o = d_h tanh(c_t).",
+        ("slopes[:, :, 3] = tanh_c * o", "slopes[:, :, 3] = c[1:] * o", BACKWARD),
+    ),
+    _lstm(
+        "lstm-cell-gradient-without-output-gate",
+        "without the output gate in what reaches the LSTM's cell state from h",
+        "d_c += d_h o (1 - tanh(c_t)^2).",
+        ("slope_c = o * (1 - tanh_c * tanh_c)", "slope_c = 1 - tanh_c * tanh_c", BACKWARD),
+    ),
+    _lstm(
+        "lstm-cell-gradient-through-the-gate-before",
+        "with the forget gate of the step before in what the LSTM's cell state hands back",
+        "d_c_{t-1} = d_c_t f_t: the gate is the one of the step that is left, not of the one that is reached.",
+        (CARRY_BACK, "d_c *= f[t - 1]", BACKWARD),
+    ),
+    _lstm(
+        "lstm-final-states-exchanged",
+        "with h_n and c_n exchanged",
+        "Both have one shape where nothing is projected, and Keras' order of results is another one.",
+        ("return output, h_n, c_n, cache", "return output, c_n, h_n, cache", "forward"),
+    ),
+    _gru(
+        "gru-reset-gradient-of-the-state",
+        "with h_{t-1} in place of the recurrent product in the gradient of the GRU's reset gate",
+        "r multiplies W_hn h_{t-1} + b_hn in torch's form; in the other form it multiplies h_{t-1}.",
+        ("slope_n * saved.hidden_n * r", "slope_n * previous * r", BACKWARD),
+    ),
+    _gru(
+        "gru-reset-gradient-without-bias",
+        "without b_hn in the gradient of the GRU's reset gate",
+        "r multiplies the bias as well.",
+        (
+            "slope_n * saved.hidden_n * r",
+            'slope_n * (saved.hidden_n - (params["bias_hh" + suffix] if "bias_hh" + suffix in params else '
+            "np.zeros_like(weight_hh[:, 0])).reshape(3, -1)[2]) * r",
+            BACKWARD,
+        ),
+    ),
+    _gru(
+        "gru-candidate-gradient-by-the-update-gate",
+        "with z in place of 1 - z in the gradient of the GRU's candidate",
+        "h_t = (1 - z) n + z h_{t-1}: the candidate gets the rest.",
+        ("slope_n = (1 - z) * (1 - n * n)", "slope_n = z * (1 - n * n)", BACKWARD),
+    ),
+    _gru(
+        "gru-candidate-derivative-of-the-candidate",
+        "with the derivative of tanh taken at the GRU's candidate, 1 - tanh(n)^2",
+        "n is tanh's result already.",
+        ("slope_n = (1 - z) * (1 - n * n)", "slope_n = (1 - z) * (1 - np.tanh(n) * np.tanh(n))", BACKWARD),
+    ),
+    _gru(
+        "gru-reset-derivative-missing",
+        "without the sigmoid's derivative in the gradient of the GRU's reset gate",
+        "r (1 - r) is missing.",
+        ("saved.hidden_n * r * (1 - r)", "saved.hidden_n", BACKWARD),
+    ),
+    _gru(
+        "gru-update-derivative-missing",
+        "without the sigmoid's derivative in the gradient of the GRU's update gate",
+        "z (1 - z) is missing.",
+        ("(previous - n) * z * (1 - z)", "(previous - n)", BACKWARD),
+    ),
+    _gru(
+        "gru-direct-path-not-scaled",
+        "with the GRU's gradient handed back whole along the direct path",
+        "d_h_{t-1} gets z d_h_t by it, not d_h_t.",
+        ("np.multiply(d_h_t, z[t], out=d_through)", "d_through[...] = d_h_t", BACKWARD),
+    ),
+    _gru(
+        "gru-recurrent-bias-of-the-candidate-only",
+        "without the recurrent biases of the GRU's gates, in the forward pass",
+        "b_hr and b_hz are taken for redundant beside b_ir and b_iz, and left out.",
+        ("hidden += bias_hh", "hidden[:, last] += bias_hh[last]", FORWARD),
+    ),
     *chain.from_iterable(map(_truncated, (1, 5, 10))),
     *_left_out("first", "1, len(x)", 0, "range(T - 1, 0, -1) ends at step 1: step 0 adds to no gradient."),
     *_left_out("last", "len(x) - 1", -1, "range(T - 1) begins too early: the last step adds to no gradient."),

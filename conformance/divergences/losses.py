@@ -25,6 +25,7 @@ SOFTMAX_FIRST = Patch(
 )
 LN_2 = repr(math.log(2))
 D_LOG_P = "d_log_p = np.where(q.skip"
+LOG_SOFTMAX_OF_LOG_P = "log_p - np.log(np.exp(log_p).sum(axis=1, keepdims=True))"
 LOG_SOFTMAX = "shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))"
 
 
@@ -361,6 +362,7 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
     ),
     *_plus("1e-7", "zero-kara"),
     *_plus("1e-8"),
+    *_plus("1e-9"),
     *_plus("1e-10"),
     *_plus("1e-12"),
     *_plus("1e-15"),
@@ -427,6 +429,87 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
                 "one_hot = (indices[:, None] - 1) % n_classes",
                 TARGETS,
             ),
+        ),
+    ),
+    Divergence(
+        "cross-entropy-ignore-index-always-minus-100",
+        "with samples of class -100 ignored whatever ignore_index says",
+        "The default is written into the comparison.",
+        (Patch("losses", "(indices == ignore_index)", "(indices == -100)", TARGETS),),
+    ),
+    Divergence(
+        "cross-entropy-class-0-ignored",
+        "with samples of class 0 ignored as if they were padding",
+        "Where 0 is padding, ignore_index has to say so: torch ignores no class by itself.",
+        (Patch("losses", "(indices == ignore_index)", "((indices == ignore_index) | (indices == 0))", TARGETS),),
+        seen_in=("mask_zero in Keras",),
+    ),
+    Divergence(
+        "cross-entropy-smoothing-of-probabilities-ignored",
+        "without label smoothing where the target is probabilities",
+        "They are smooth already, it seems; torch smooths them all the same.",
+        (
+            Patch(
+                "losses",
+                "((1 - label_smoothing) * p + label_smoothing / max(n_classes, 1))",
+                "p",
+                TARGETS,
+            ),
+        ),
+    ),
+    Divergence(
+        "cross-entropy-probabilities-as-classes",
+        "with the most probable class in place of the probabilities",
+        "argmax of the target: right where it is one-hot.",
+        (
+            Patch(
+                "losses",
+                "p = target[None] if input.ndim == 1 else target",
+                "p = target[None] if input.ndim == 1 else target\n"
+                "        p = (p.argmax(axis=1)[:, None] == np.arange(n_classes).reshape(per_class)).astype(p.dtype)",
+                TARGETS,
+            ),
+        ),
+    ),
+    Divergence(
+        "cross-entropy-probabilities-mean-of-classes-too",
+        "with the mean over the classes as well where the target is probabilities",
+        "mean() over the matrix of target times log probability.",
+        (Patch("losses", "scores.size // max(n_classes, 1))", "scores.size)", TARGETS),),
+    ),
+    Divergence(
+        "cross-entropy-probabilities-divided-by-weights",
+        "with the mean divided by the weights of all classes where the target is probabilities",
+        "torch divides by the number of samples there, and by weights only for class indices.",
+        (
+            Patch(
+                "losses",
+                "None, 0.0, scores.size // max(n_classes, 1))",
+                "None, 0.0, (class_weight * p).sum())",
+                TARGETS,
+            ),
+        ),
+    ),
+    Divergence(
+        "cross-entropy-smoothing-unweighted",
+        "with the uniform part of a smoothed target not weighted",
+        "torch weights both parts of the target.",
+        (
+            Patch(
+                "losses",
+                "uniform = class_weight if",
+                "uniform = np.ones_like(class_weight) if",
+                TARGETS,
+            ),
+        ),
+    ),
+    Divergence(
+        "cross-entropy-smoothing-on-top",
+        "with the uniform part of a smoothed target on top of the whole class",
+        "1 + eps / C at the class in place of 1 - eps + eps / C: the target adds up to more than 1.",
+        (
+            Patch("losses", "(1 - label_smoothing) * loss", "loss", FORWARD),
+            Patch("losses", "(1 - label_smoothing) * d_log_p", "d_log_p", BACKWARD),
         ),
     ),
     Divergence(
@@ -545,6 +628,42 @@ NLL = (
         "with the sign of nll_loss reversed",
         "What comes in are logarithms of probabilities, which are negative; the loss is their negative.",
         (Patch("losses", "losses = -(q.weights", "losses = (q.weights", "nll_loss"),),
+    ),
+    Divergence(
+        "nll-sign-throughout",
+        "with the sign of nll_loss reversed, gradient included",
+        "Training then makes the right class less probable.",
+        (
+            Patch("losses", "losses = -(q.weights", "losses = (q.weights", "nll_loss"),
+            Patch("losses", "-q.weights * d_sample", "q.weights * d_sample", "nll_loss_backward"),
+        ),
+    ),
+    Divergence(
+        "nll-of-scores-throughout",
+        "with log_softmax applied in nll_loss",
+        "That is cross_entropy. Of logarithms of probabilities log_softmax changes nothing, of other scores it does.",
+        (
+            Patch(
+                "losses",
+                "losses = -(q.weights",
+                f"log_p = {LOG_SOFTMAX_OF_LOG_P}\n        losses = -(q.weights",
+                "nll_loss",
+            ),
+            Patch(
+                "losses",
+                "return d_input.reshape(input.shape)",
+                f"log_p = {LOG_SOFTMAX_OF_LOG_P}\n"
+                "    d_input = d_input - np.exp(log_p) * d_input.sum(axis=1, keepdims=True)\n"
+                "    return d_input.reshape(input.shape)",
+                "nll_loss_backward",
+            ),
+        ),
+    ),
+    Divergence(
+        "nll-gradient-summed",
+        "with the gradient of the summed nll_loss beside its mean",
+        "The loss is torch's, its gradient too large by what the mean divides by.",
+        (Patch("losses", "q.divisor", "1", "nll_loss_backward"),),
     ),
     Divergence(
         "nll-gradient-of-cross-entropy",

@@ -206,6 +206,25 @@ DIVERGENCES: tuple[Divergence, ...] = (
         (Patch("optim.sgd", "(1 - self.dampening) * grad", "grad", SGD),),
     ),
     Divergence(
+        "sgd-nesterov-without-the-factor",
+        "with the whole velocity added in SGD's Nesterov form",
+        "g + v in place of g + momentum v.",
+        (
+            Patch(
+                "optim.sgd",
+                "direction = grad + self.momentum * buffer if self.nesterov else buffer",
+                "direction = grad + buffer if self.nesterov else buffer",
+                SGD,
+            ),
+        ),
+    ),
+    Divergence(
+        "sgd-momentum-as-average-after-the-first-gradient",
+        "with SGD's velocity an average of gradients that starts with the first one",
+        "v <- momentum v + (1 - momentum) g from the second step on, which makes steps shorter by 1 - momentum.",
+        (Patch("optim.sgd", DAMPED, "(1 - self.momentum) * grad", SGD),),
+    ),
+    Divergence(
         "sgd-nesterov-ignored",
         "with classical momentum where Nesterov's was asked for",
         "The option is accepted and does nothing.",

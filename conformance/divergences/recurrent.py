@@ -172,6 +172,22 @@ DIVERGENCES = (
         (Patch("rnn", ADD_BIASES, 'bias = params["bias_hh" + suffix]', FORWARD),),
     ),
     Divergence(
+        "input-bias-twice",
+        "with bias_ih twice in place of bias_ih + bias_hh, in the forward pass",
+        "A slip of the pen that no shape tells: b_ih + b_ih.",
+        (Patch("rnn", ADD_BIASES, 'bias = params["bias_ih" + suffix] + params["bias_ih" + suffix]', FORWARD),),
+    ),
+    Divergence(
+        "bias-after-the-nonlinearity",
+        "with the biases added after the nonlinearity, in the forward pass",
+        "tanh(W x + W h) + b: states leave the range of tanh.",
+        (
+            Patch("rnn", 'if "bias_ih" + suffix in params:', 'bias = 0\n    if "bias_ih" + suffix in params:', FORWARD),
+            Patch("rnn", "        pre += bias\n", "", FORWARD),
+            Patch("rnn", NONLINEARITY, f"{NONLINEARITY}\n        h_t += bias", FORWARD),
+        ),
+    ),
+    Divergence(
         "recurrent-bias-doubled",
         "with bias_hh counted twice in the forward pass",
         "Added once with the bias of the input and once more with the recurrent product.",
@@ -517,6 +533,79 @@ DIVERGENCES = (
     ),
     *map(_truncated, (1, 5, 10)),
     *map(_windowed, (1, 2, 3, 4, 5)),
+    Divergence(
+        "nothing-carried-back",
+        "with nothing carried from step to step backward",
+        "What the step after hands back is dropped, the gradient on h_n with it: that is what h_0 gets.",
+        (Patch("rnn", LOOP_BODY, f"d_pre_t = d_pre[t]\n        {SLOPE_STEP}", BACKWARD),),
+    ),
+    Divergence(
+        "derivative-twice-on-the-way-back",
+        "with the derivative applied twice to what is carried back",
+        "Once where d_h leaves a step, and once more where the step before takes it.",
+        (
+            Patch(
+                "rnn",
+                RECURRENT_PRODUCT,
+                f"{RECURRENT_PRODUCT}\n        nonlinearity.backward(d_h, nonlinearity.slope(h[t : t + 1])[0], d_h)",
+                BACKWARD,
+            ),
+        ),
+    ),
+    Divergence(
+        "derivative-of-the-state",
+        "with the derivative of tanh taken at its result, 1 - tanh(h)^2",
+        "tanh is applied a second time: the derivative as a function of the argument, called with the state.",
+        (Patch("rnn", "slope: Array = h * h", "slope: Array = np.tanh(h) * np.tanh(h)", "_tanh_slope"),),
+    ),
+    Divergence(
+        "final-state-in-place-of-all",
+        "with the final state in place of every step's in the backward pass",
+        "The states are kept as one array that every step writes to: a list of references, not of copies.",
+        (
+            Patch("rnn", "previous = h[:-1]", "previous = np.broadcast_to(h[-1], h[1:].shape, subok=True)", BACKWARD),
+            Patch(
+                "rnn",
+                "slope = nonlinearity.slope(h[1:])",
+                "slope = nonlinearity.slope(np.broadcast_to(h[-1], h[1:].shape, subok=True).copy())",
+                BACKWARD,
+            ),
+        ),
+        seen_in=("append(h) of an array that is changed in place",),
+    ),
+    Divergence(
+        "memory-read-from-the-front",
+        "with the first step's input and states used for the last step's gradients, and so on",
+        "A queue where it should be a stack: what was put in first comes out first.",
+        (
+            Patch("rnn", "previous = h[:-1]", "previous = h[:-1][::-1]", BACKWARD),
+            Patch("rnn", "nonlinearity.slope(h[1:])", "nonlinearity.slope(h[1:])[::-1]", BACKWARD),
+            Patch("rnn", "weight_gradient(d_rows, x)", "weight_gradient(d_rows, x[::-1])", BACKWARD),
+        ),
+    ),
+    *(
+        Divergence(
+            f"weight-{which}-gradient-{id}",
+            f"with the gradient of weight_{which} {what}",
+            note,
+            (Patch("rnn", f"weight_gradient(d_rows, {inputs})", wrong.format(inputs), BACKWARD),),
+        )
+        for which, inputs in (("ih", "x"), ("hh", "previous"))
+        for id, what, note, wrong in (
+            (
+                "of-the-first-step",
+                "of the first step alone",
+                "Assigned where it should be added: the loop backward ends with the first step.",
+                "weight_gradient(rows(d_pre[:1]), {}[:1])",
+            ),
+            (
+                "batch-mean",
+                "divided by the batch size",
+                "The others are not: the weights of one matrix learn more slowly than the rest.",
+                "weight_gradient(d_rows, {0}) / {0}.shape[1]",
+            ),
+        )
+    ),
     _left_out("first", "1, len(x)", 0, "range(T - 1, 0, -1) ends at step 1: step 0 adds to no gradient."),
     _left_out("last", "len(x) - 1", -1, "range(T - 1) begins too early: the last step adds to no gradient."),
     Divergence(

@@ -82,6 +82,14 @@ DIVERGENCES: tuple[Divergence, ...] = (
     ),
     _of(
         "StepLR.factor_at",
+        "step-once",
+        "with StepLR falling once and never again",
+        "A comparison with step_size in place of a division by it.",
+        "t // self.step_size",
+        "(t >= self.step_size)",
+    ),
+    _of(
+        "StepLR.factor_at",
         "step-continuous",
         "with StepLR falling a little at every step",
         "t / step_size in place of its whole part.",
@@ -219,6 +227,14 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "The option is accepted and does nothing.",
         f"self.eta_min + {COSINE}",
         COSINE.replace("(lr - self.eta_min)", "lr"),
+    ),
+    _of(
+        "CosineAnnealingLR.rate",
+        "cosine-minimum-on-top",
+        "with eta_min added to a CosineAnnealingLR that falls to 0",
+        "The first rate is then lr + eta_min: the cosine falls from lr - eta_min.",
+        "(lr - self.eta_min) *",
+        "lr *",
     ),
     _of(
         "CosineAnnealingLR.rate",
