@@ -16,9 +16,13 @@ FLOATS = frozenset(np.dtype(t) for t in (np.float32, np.float64, np.longdouble))
 INEXACT = FLOATS | {np.dtype(np.complex128)}
 
 
+ARRAYS = (np.ndarray, np.generic)
+"""arrays, and what NumPy's arithmetic makes of those without axes"""
+
+
 def check_array(name: str, value: object) -> None:
-    """Raise TypeError unless ``value`` is a NumPy array."""
-    if not isinstance(value, np.ndarray):
+    """Raise TypeError unless ``value`` is a NumPy array, or one of NumPy's scalars, which count as 0-d."""
+    if not isinstance(value, ARRAYS):
         raise TypeError(f"{name} must be a NumPy array, got {type(value).__name__}")
 
 
@@ -26,10 +30,10 @@ def check_like(name: str, value: object, shape: Shape, dtype: np.dtype[Any]) -> 
     """Raise unless ``value`` is an array of this shape and dtype.
 
     Raises:
-        TypeError: not an array.
+        TypeError: not an array, nor one of NumPy's scalars.
         RuntimeError: another shape, or another dtype.
     """
-    if not isinstance(value, np.ndarray):
+    if not isinstance(value, ARRAYS):
         raise TypeError(f"{name} must be a NumPy array, got {type(value).__name__}")
     if value.shape != shape:
         raise RuntimeError(f"{name} must have shape {shape}, got {value.shape}")

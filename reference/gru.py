@@ -33,6 +33,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from reference.checks import Array, Params, check_params
+from reference.packing import Lengths
 from reference.recurrent import (
     Cache,
     Cell,
@@ -85,7 +86,7 @@ def forward(
     x: Array,
     h_0: Array | None = None,
     *,
-    lengths: Array | None = None,
+    lengths: Lengths | None = None,
     enforce_sorted: bool = True,
     dropout_masks: Array | None = None,
 ) -> tuple[Array, Array, Cache]:

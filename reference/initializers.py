@@ -248,7 +248,7 @@ def orthogonal(shape: Shape, gain: float = 1.0, *, rng: np.random.Generator, dty
     else:
         q, r_diagonal = _householder(gaussian_matrix)
         q = q * np.sign(r_diagonal)
-    return gain * q.reshape(shape)
+    return float(gain) * q.reshape(shape)
 
 
 def _householder(a: Array) -> tuple[Array, Array]:

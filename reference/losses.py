@@ -107,6 +107,7 @@ def cross_entropy(
     """
     with np.errstate(all="ignore"):
         log_p, q = _scores_and_targets(input, target, weight, ignore_index, reduction, label_smoothing)
+        label_smoothing = float(label_smoothing)  # one of NumPy's would lend its dtype to the loss
         samples, divisor = _sample_shape(input), q.divisor
         losses = -(q.weights * np.where(q.skip, np.zeros_like(log_p), log_p)).sum(axis=1)
         loss = _reduce(losses.reshape(samples), divisor, reduction)
@@ -132,6 +133,7 @@ def cross_entropy_backward(
     """
     with np.errstate(all="ignore"):
         log_p, q = _scores_and_targets(input, target, weight, ignore_index, reduction, label_smoothing)
+        label_smoothing = float(label_smoothing)
         d_sample = _spread(d_loss, _sample_shape(input), q.divisor, reduction, log_p)
         d_sample = d_sample.reshape(log_p.shape[:1] + log_p.shape[2:])[:, None]
         # selected, not multiplied by 0: where all samples are ignored the mean's factor is infinite
@@ -220,8 +222,8 @@ def _scores_and_targets(
         raise NotImplementedError(f"cross_entropy is not implemented for {input.dtype}: a float dtype is expected")
     if label_smoothing > 1:
         raise RuntimeError(f"label_smoothing must be between 0 and 1, got {label_smoothing}")
-    if not label_smoothing > 0:  # torch takes what is below 0, and NaN, for no smoothing
-        label_smoothing = 0.0
+    # torch takes what is below 0, and NaN, for no smoothing
+    label_smoothing = float(label_smoothing) if label_smoothing > 0 else 0.0
     probabilities = probabilities and target.shape == input.shape
     if probabilities:
         if target.dtype != input.dtype:

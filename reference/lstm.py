@@ -34,6 +34,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from reference.checks import Array, Params, Shape, check_params, check_type
+from reference.packing import Lengths
 from reference.recurrent import (
     Cache,
     Cell,
@@ -117,7 +118,7 @@ def forward(
     h_0: Array | None = None,
     c_0: Array | None = None,
     *,
-    lengths: Array | None = None,
+    lengths: Lengths | None = None,
     enforce_sorted: bool = True,
     dropout_masks: Array | None = None,
 ) -> tuple[Array, Array, Array, Cache]:

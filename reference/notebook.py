@@ -231,6 +231,7 @@ class Softmax:
         """Gradient with respect to A of the mean cross-entropy, given the targets' probabilities (one-hot)."""
         if np.shape(y) != _kept(self.Z).shape:
             raise ValueError(f"y must be probabilities (one-hot) of shape {self.Z.shape}, got {np.shape(y)}")
+        y = np.asarray(y, dtype=self.Z.dtype)
         d_A: Array = (self.Z - y) / len(y)
         return d_A
 

@@ -20,11 +20,13 @@ Letters in shapes: T steps, B sequences, N all their elements together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from reference.checks import Array, check_array, check_type
+
+Lengths: TypeAlias = Array | Sequence[int]
 
 
 class PackedSequence(NamedTuple):
@@ -72,7 +74,7 @@ def pad_sequence(
 
 
 def pack_padded_sequence(
-    x: Array, lengths: Array, batch_first: bool = False, enforce_sorted: bool = True
+    x: Array, lengths: Lengths, batch_first: bool = False, enforce_sorted: bool = True
 ) -> PackedSequence:
     """The elements of padded sequences, (T, B, ...) or (B, T, ...) if ``batch_first``, step by step.
 
@@ -129,13 +131,13 @@ def pad_packed_sequence(
 
 
 def unpad_sequence(padded_sequences: Array, lengths: Array, batch_first: bool = False) -> list[Array]:
-    """The sequences of a padded array, each in its own length.
+    """The sequences of a padded array, each in its own length: copies, as in torch.
 
     Raises:
         ValueError: not one length for each sequence.
     """
     batch_major = padded_sequences if batch_first else padded_sequences.swapaxes(0, 1)
-    return [sequence[:length] for sequence, length in zip(batch_major, lengths, strict=True)]
+    return [sequence[:length].copy() for sequence, length in zip(batch_major, lengths, strict=True)]
 
 
 def pack_sequence(sequences: Sequence[Array], enforce_sorted: bool = True) -> PackedSequence:
@@ -149,15 +151,15 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Array]:
     return unpad_sequence(*pad_packed_sequence(packed_sequences))
 
 
-def check_lengths(lengths: Array, steps: int, batch: int, enforce_sorted: bool) -> Array:
+def check_lengths(given: Lengths, steps: int, batch: int, enforce_sorted: bool) -> Array:
     """The lengths of ``batch`` sequences with at most ``steps`` elements, in int64.
 
     Raises:
-        TypeError: not an array, or ``enforce_sorted`` is not a bool.
+        TypeError: neither an array nor a sequence of numbers, or ``enforce_sorted`` is not a bool.
         RuntimeError: an empty batch, a wrong shape or dtype, a sequence of length 0 or longer than ``steps``, or
             lengths that do not decrease although ``enforce_sorted``.
     """
-    check_array("lengths", lengths)
+    lengths = given if isinstance(given, np.ndarray) else _as_array(given)
     check_type("enforce_sorted", enforce_sorted, bool)
     if batch == 0:
         raise RuntimeError("Cannot pack an empty batch")
@@ -173,3 +175,9 @@ def check_lengths(lengths: Array, steps: int, batch: int, enforce_sorted: bool) 
     if enforce_sorted and np.any(lengths[1:] > lengths[:-1]):
         raise RuntimeError(f"lengths must decrease, got {lengths.tolist()}; pass enforce_sorted=False for any order")
     return lengths
+
+
+def _as_array(lengths: Sequence[int]) -> Array:
+    if not isinstance(lengths, list | tuple | range):
+        raise TypeError(f"lengths must be a NumPy array or a sequence of numbers, got {type(lengths).__name__}")
+    return np.array(lengths, dtype=None if len(lengths) else np.int64)

@@ -24,7 +24,7 @@ from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
 import numpy as np
 
 from reference.checks import FLOATS, Array, Params, Shape, check_array, check_like, check_params, check_type
-from reference.packing import check_lengths
+from reference.packing import Lengths, check_lengths
 
 
 class Network:
@@ -163,7 +163,7 @@ def forward(
     dtype: np.dtype[Any],
     x: Array,
     initial: Mapping[str, Array | None],
-    lengths: Array | None,
+    lengths: Lengths | None,
     enforce_sorted: bool,
     dropout_masks: Array | None,
 ) -> tuple[Array, list[Array], Cache]:
@@ -304,10 +304,10 @@ def at_the_ends(d_h: Array, d_last: Sequence[Array], padding: Padding) -> tuple[
     return d_h, d_carried, [np.zeros_like(d_end) for d_end in d_last]
 
 
-def _padding(lengths: Array, input_shape: Shape, steps: int, batch: int, enforce_sorted: bool) -> Padding:
+def _padding(given: Lengths, input_shape: Shape, steps: int, batch: int, enforce_sorted: bool) -> Padding:
     if len(input_shape) != 3:
         raise RuntimeError(f"lengths belong to a batch: x must be 3-D, got {len(input_shape)}-D")
-    lengths = check_lengths(lengths, steps, batch, enforce_sorted)
+    lengths = check_lengths(given, steps, batch, enforce_sorted)
     step, sequence = np.arange(steps)[:, None], np.arange(batch)
     beyond = step >= lengths
     from_the_end = np.where(beyond, step, lengths - 1 - step)

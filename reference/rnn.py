@@ -25,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from reference.checks import FLOATS, Array, Params, check_params
+from reference.packing import Lengths
 from reference.recurrent import (
     Cache,
     Cell,
@@ -108,7 +109,7 @@ def forward(
     x: Array,
     h_0: Array | None = None,
     *,
-    lengths: Array | None = None,
+    lengths: Lengths | None = None,
     enforce_sorted: bool = True,
     dropout_masks: Array | None = None,
 ) -> tuple[Array, Array, Cache]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance.divergences.divergence import Divergence
 from conformance.divergences.patching import Patch
-from conformance.divergences.recurrent import FINAL_STATE, FLIP_D_INPUT
+from conformance.divergences.recurrent import D_LAST, FINAL_STATE, FLIP_D_INPUT
 
 INITIAL = "[start[index] for start in starts]"
 D_STATES = "d_h = d_layer[..., direction * size : (direction + 1) * size]"
@@ -56,6 +56,15 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "The output holds both directions side by side, and so does its gradient.",
         D_STATES,
         "d_h = d_layer[..., :size]",
+    ),
+    _backward(
+        "only-last-upstream-in-every-layer",
+        "with the gradient from above on the last step only, in every layer",
+        "Many-to-one taken for granted: between layers every step's output has a gradient.",
+        D_LAST,
+        "last = (np.arange(steps) == steps - 1)[:, None, None]\n"
+        "            d_h = np.where(last, d_h, np.zeros_like(d_h))\n"
+        f"            {D_LAST}",
     ),
     _backward(
         "reverse-gradient-of-h_0-in-the-forward-place",

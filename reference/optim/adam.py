@@ -32,7 +32,7 @@ class Adam(Optimizer):
     amsgrad: bool = False
     maximize: bool = False
 
-    def __post_init__(self) -> None:
+    def check_own(self) -> None:
         check_at_least_zero(learning_rate=self.lr, epsilon=self.eps, weight_decay=self.weight_decay)
         check_betas(self.betas)
         if not all(isinstance(beta, float) for beta in self.betas):
@@ -104,7 +104,7 @@ class Adamax(Optimizer):
     weight_decay: float = 0
     maximize: bool = False
 
-    def __post_init__(self) -> None:
+    def check_own(self) -> None:
         check_at_least_zero(learning_rate=self.lr, epsilon=self.eps, weight_decay=self.weight_decay)
         check_betas(self.betas)
 
@@ -152,7 +152,7 @@ class NAdam(Optimizer):
     decoupled_weight_decay: bool = False
     maximize: bool = False
 
-    def __post_init__(self) -> None:
+    def check_own(self) -> None:
         check_at_least_zero(
             learning_rate=self.lr,
             epsilon=self.eps,
@@ -222,7 +222,7 @@ class RAdam(Optimizer):
     decoupled_weight_decay: bool = False
     maximize: bool = False
 
-    def __post_init__(self) -> None:
+    def check_own(self) -> None:
         check_at_least_zero(learning_rate=self.lr, epsilon=self.eps, weight_decay=self.weight_decay)
         check_betas(self.betas)
 

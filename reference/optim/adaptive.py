@@ -30,7 +30,7 @@ class Adagrad(Optimizer):
     eps: float = 1e-10
     maximize: bool = False
 
-    def __post_init__(self) -> None:
+    def check_own(self) -> None:
         check_at_least_zero(
             learning_rate=self.lr,
             lr_decay=self.lr_decay,
@@ -77,7 +77,7 @@ class RMSprop(Optimizer):
     centered: bool = False
     maximize: bool = False
 
-    def __post_init__(self) -> None:
+    def check_own(self) -> None:
         check_at_least_zero(
             learning_rate=self.lr,
             epsilon=self.eps,
@@ -132,7 +132,7 @@ class Adadelta(Optimizer):
     weight_decay: float = 0
     maximize: bool = False
 
-    def __post_init__(self) -> None:
+    def check_own(self) -> None:
         check_at_least_zero(learning_rate=self.lr, epsilon=self.eps, weight_decay=self.weight_decay)
         if not 0.0 <= self.rho <= 1.0:
             raise ValueError(f"Invalid rho value: {self.rho}, expected in [0, 1]")
@@ -175,7 +175,7 @@ class Rprop(Optimizer):
     step_sizes: tuple[float, float] = (1e-6, 50)
     maximize: bool = False
 
-    def __post_init__(self) -> None:
+    def check_own(self) -> None:
         check_at_least_zero(learning_rate=self.lr)
         if not 0.0 < self.etas[0] < 1.0 < self.etas[1]:
             raise ValueError(f"Invalid eta values: {self.etas[0]}, {self.etas[1]}, expected in (0, 1) and above 1")

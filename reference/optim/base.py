@@ -33,6 +33,14 @@ class Optimizer:
     elementwise: ClassVar[bool] = True
     """whether an element's update depends on that element only: then large parameters are updated in blocks"""
 
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            object.__setattr__(self, name, _as_python(value))
+        self.check_own()
+
+    def check_own(self) -> None:
+        """Refuse the options that torch refuses."""
+
     def init(self, params: Params) -> dict[str, ParamState]:
         """The state before the first step. torch creates most of it in a parameter's first step: empty here.
 
@@ -144,6 +152,13 @@ class Optimizer:
             if not given.keys() <= params.keys():
                 unknown = next(name for name in given if name not in params)
                 raise KeyError(f"{kind} for an unknown parameter {unknown}")
+
+
+def _as_python(option: Any) -> Any:
+    """NumPy's scalars as Python's numbers, which leave the dtype of what they multiply alone."""
+    if isinstance(option, tuple | list):
+        return type(option)(map(_as_python, option))
+    return option.item() if isinstance(option, np.generic | np.ndarray) and option.ndim == 0 else option
 
 
 def _room(target: Array | None, param: Array) -> Array:

@@ -45,7 +45,7 @@ class Adafactor(Optimizer):
     weight_decay: float = 0.0
     maximize: bool = False
 
-    def __post_init__(self) -> None:
+    def check_own(self) -> None:
         if not self.lr >= 0.0:
             raise ValueError(f"Learning rate should be >= 0 but is: {self.lr}")
         if not self.beta2_decay <= 0.0:
@@ -133,7 +133,7 @@ class Muon(Optimizer):
     ns_steps: int = 5
     adjust_lr_fn: str | None = None
 
-    def __post_init__(self) -> None:
+    def check_own(self) -> None:
         if not self.lr >= 0.0:
             raise ValueError(f"Learning rate should be >= 0 but is: {self.lr}")
         if not self.momentum >= 0.0:

@@ -30,7 +30,7 @@ class SGD(Optimizer):
     nesterov: bool = False
     maximize: bool = False
 
-    def __post_init__(self) -> None:
+    def check_own(self) -> None:
         # torch lets a rate of NaN through here, in the other algorithms it does not
         if self.lr < 0.0:
             raise ValueError(f"Invalid learning rate: {self.lr}")
@@ -84,7 +84,7 @@ class ASGD(Optimizer):
     weight_decay: float = 0
     maximize: bool = False
 
-    def __post_init__(self) -> None:
+    def check_own(self) -> None:
         check_at_least_zero(learning_rate=self.lr, weight_decay=self.weight_decay)
 
     def first_state(self, param: Array) -> ParamState:

@@ -33,7 +33,7 @@ class SparseAdam(Optimizer):
     eps: float = 1e-8
     maximize: bool = False
 
-    def __post_init__(self) -> None:
+    def check_own(self) -> None:
         if not self.lr > 0.0:
             raise ValueError(f"Invalid learning rate: {self.lr}, expected above 0")
         if not self.eps > 0.0:
