@@ -248,7 +248,8 @@ def orthogonal(shape: Shape, gain: float = 1.0, *, rng: np.random.Generator, dty
     else:
         q, r_diagonal = _householder(gaussian_matrix)
         q = q * np.sign(r_diagonal)
-    return float(gain) * q.reshape(shape)
+    gain = float(gain)  # one of NumPy's would lend its dtype
+    return gain * q.reshape(shape)
 
 
 def _householder(a: Array) -> tuple[Array, Array]:
