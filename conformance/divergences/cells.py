@@ -61,6 +61,34 @@ DIVERGENCES: tuple[Divergence, ...] = (
         seen_in=("detach() between the steps",),
     ),
     Divergence(
+        "cell-gradient-replaced-by-the-one-from-above",
+        "with the gradient from above in place of what a cell's next step hands back, where there is one",
+        "Assigned where the two should be added.",
+        (
+            _backward(
+                UPSTREAM,
+                UPSTREAM.replace("_sum(from_above, back)", "back if from_above is None else from_above"),
+            ),
+        ),
+    ),
+    Divergence(
+        "cell-initial-states-ignored",
+        "with a cell's first states ignored",
+        "Every sequence starts from zeros, whatever the caller gives.",
+        (_forward("states: list[Any] = [*initial]", "states: list[Any] = [None] * len(initial)"),),
+    ),
+    Divergence(
+        "cell-bias-gradients-overwritten",
+        "with the biases' gradients of a cell's first step in place of the sum over all",
+        "Assigned where they should be added; the weights' are added.",
+        (
+            _backward(
+                ADDED,
+                ADDED.replace("if added else", 'if added and "bias" not in name else'),
+            ),
+        ),
+    ),
+    Divergence(
         "cell-last-gradient-only",
         "with the gradient from above on a cell's last step only",
         "The other steps get what is handed back, and their own part of the loss is lost.",

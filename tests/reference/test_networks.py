@@ -444,7 +444,7 @@ def test_an_empty_batch_has_no_lengths() -> None:
         # torch reads behind the input's end, or drops sequences: here these are refused
         (zeros(5, 3, 2), np.array([6, 3, 2]), RuntimeError, "at most 5"),
         (zeros(5, 2), np.array([5]), RuntimeError, "3-D"),
-        (zeros(5, 3, 2), [5, 3, 2], TypeError, "array"),
+        (zeros(5, 3, 2), {5, 3, 2}, TypeError, "sequence of numbers"),
     ],
 )
 def test_lengths_that_only_the_reference_refuses(x: Array, lengths: Any, error: Any, mentions: str) -> None:
