@@ -224,6 +224,8 @@ def explain_command(name: str) -> None:
     if case.left_out:
         click.echo(f"It is left out: {case.left_out}.")
         return
+    wanted = [[name, teaching.shape_text(shape), dtype] for name, shape, dtype in explain.results(case)]
+    click.echo(github(["wanted in the result", "shape", "dtype"], wanted))
     caught = [entry for entry in kill.kills_of(case, list(by_id())) if entry.kind != "equivalent"]
     click.echo(github(["it catches", "in", "error / tolerance"], [_kill_row(entry) for entry in caught]))
 

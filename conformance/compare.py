@@ -110,7 +110,7 @@ class Judge:
         for name in actual:
             if name not in self.expected:
                 known = ", ".join(self.expected)
-                yield self._check(name, "errored", reason=f"unknown array: this case has {known}")
+                yield self._check(name, "errored", reason=f"unknown array {name}: this case has {known}")
         for name, figures in self.case.printed.items():
             if name in actual:
                 yield self._compare_printed(name, actual[name], figures, unit)

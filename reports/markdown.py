@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from conformance.log import Log
-from reports import summary
+from reports import diagnosis, summary
 from reports.summary import COUNTS, WORST, Row
 from reports.tables import github
 
@@ -79,11 +79,11 @@ def _optimizers(log: Log) -> str:
 
 def _diagnosis(log: Log) -> str:
     """What the divergences are, with the patches that turn the reference into them."""
-    found = summary.diagnoses(log)
+    found = diagnosis.diagnoses(log)
     if not found:
         return ""
     parts = ["## Diagnosis\n", *(f"{text}\n" for text in found)]
-    return "\n".join([*parts, *(f"```diff\n{patch}\n```\n" for patch in summary.diffs(log))])
+    return "\n".join([*parts, *(f"```diff\n{patch}\n```\n" for patch in diagnosis.diffs(log))])
 
 
 def _section(title: str, text: str, headers: Sequence[str], rows: Sequence[Row]) -> str:

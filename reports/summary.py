@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.compare import VALUES_AGREE, Check
+from conformance.compare import Check
 from conformance.log import VERDICTS, Log
 
 COUNTS = ["cases", "checks", "agree", "diverge", "errored", "skipped"]
@@ -196,62 +196,6 @@ def failures(log: Log) -> list[Row]:
         for check in log.checks
         if check.verdict in ("diverges", "errored")
     ]
-
-
-def diagnoses(log: Log) -> list[str]:
-    """What explains each family's divergences, in words and as diffs; that nothing known does is said too."""
-    return [_diagnosis(log, found) for found in log.footer["diagnoses"]]
-
-
-def _diagnosis(log: Log, found: dict[str, Any]) -> str:
-    checks = [check for check in log.checks if check.family == found["family"]]
-    diverging = [check for check in checks if check.verdict == "diverges"]
-    cases = f"{found['explained']} of {found['diverging']} diverging cases"
-    if diverging and all(map(_is_float32_only, diverging)):
-        lines = [
-            f"{found['family']}: what diverges is float32, and right within its rounding. If the file computes in "
-            'float32 throughout, let it say so: precision = "float32"'
-        ]
-    elif not found["sets"]:
-        lines = [f"{found['family']}: no known divergence gives these results."]
-    elif found["complete"]:
-        lines = [f"{found['family']}: explained ({cases}, and every case that agrees)."]
-    elif found["explained"] == found["diverging"]:
-        lines = [
-            f"{found['family']}: explained in part ({cases}; but with this, cases that agree would diverge as well)."
-        ]
-    else:
-        lines = [f"{found['family']}: explained in part ({cases}); something else differs too."]
-    for number, members in enumerate(found["sets"]):
-        lines.append("Equally well:" if number else "Your result is what you get")
-        for member in members:
-            seen_in = f"; seen in: {', '.join(member['seen_in'])}" if member["seen_in"] else ""
-            lines.append(f"  - {member['title']} ({member['id']}{seen_in})")
-    first = next((check for check in diverging if check.place), None)
-    if first:
-        lines.append(f"First wrong: {first.array} of {first.case}, {at(str(first.place))}.")
-    wrong = {check.array for check in diverging}
-    right = dict.fromkeys(check.array for check in checks if check.verdict == "agrees" and check.array not in wrong)
-    if right and not found["complete"]:
-        lines.append(
-            f"Right in every case: {', '.join(map(str, list(right)[:12]))}{', ...' if len(right) > 12 else ''}."
-        )
-    return "\n".join(lines)
-
-
-def _is_float32_only(check: Check) -> bool:
-    return (check.reason or "").startswith("dtype float32,") and VALUES_AGREE in str(check.reason)
-
-
-def at(place: str) -> str:
-    """A place in a sentence; some begin with "at" by themselves."""
-    return f"at {place.removeprefix('at ')}"
-
-
-def diffs(log: Log) -> list[str]:
-    """The patches of every divergence that a diagnosis names."""
-    members = [member for found in log.footer["diagnoses"] for group in found["sets"] for member in group]
-    return list(dict.fromkeys(member["diff"] for member in members))
 
 
 def skipped(log: Log) -> list[Row]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from conformance.divergences import Divergence, by_id
 from conformance.divergences.patching import diff
 from conformance.explain import Step, Worked, formula
-from reports.summary import at
+from reports.diagnosis import at
 from reports.tables import github
 
 
@@ -56,9 +56,14 @@ def text(divergence: Divergence, example: Worked | None, *, with_formula: bool =
     return "\n\n".join(parts)
 
 
+def shape_text(shape: tuple[int, ...]) -> str:
+    """``5x4``, or ``a number``."""
+    return "x".join(map(str, shape)) or "a number"
+
+
 def case_text(case_id: str, note: str, config: dict[str, object], arrays: dict[str, tuple[int, ...]]) -> str:
     """One case in words: why it exists, its configuration and its arrays."""
-    rows = [[name, "x".join(map(str, shape)) or "a number"] for name, shape in arrays.items()]
+    rows = [[name, shape_text(shape)] for name, shape in arrays.items()]
     settings = [[key, value] for key, value in config.items()]
     return "\n".join(
         [f"{case_id}\n", f"{note}\n", github(["argument", "value"], settings), github(["array", "shape"], rows)]

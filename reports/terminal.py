@@ -5,7 +5,7 @@ from __future__ import annotations
 from tabulate import tabulate
 
 from conformance.log import Log
-from reports import summary
+from reports import diagnosis, summary
 
 MOST_FAILURES = 12
 MOST_ERRORS = 5
@@ -38,8 +38,8 @@ def render(log: Log) -> str:
         parts.append(table + (f"\n... and {more} more, all in the report" if more > 0 else ""))
     errors = dict.fromkeys(f"errored: {row[1]}: {row[5]}" for row in failures if row[0] == "errored")
     parts += list(errors)[:MOST_ERRORS]
-    parts += summary.diagnoses(log)
-    patches = "\n".join(summary.diffs(log)).splitlines()
+    parts += diagnosis.diagnoses(log)
+    patches = "\n".join(diagnosis.diffs(log)).splitlines()
     if patches:
         parts.append("\n".join(patches[:MOST_DIFFS] + ["..."] * (len(patches) > MOST_DIFFS)))
     skipped = summary.skipped(log)

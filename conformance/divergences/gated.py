@@ -136,6 +136,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
     # --------------------------------------------------------------------------------------------- LSTM, forward
     _lstm_in_order("ifog", "formulas that put the candidate last"),
     _lstm_in_order("iofg", "ONNX"),
+    _lstm_in_order("gifo", "Chainer"),
     _lstm_in_order("igfo", "TensorFlow's BasicLSTMCell: i, j, f, o"),
     _lstm_in_order("figo", "papers that begin with the forget gate"),
     _lstm(

@@ -534,6 +534,12 @@ DIVERGENCES = (
     *map(_truncated, (1, 5, 10)),
     *map(_windowed, (1, 2, 3, 4, 5)),
     Divergence(
+        "carried-back-without-weight-hh",
+        "with d_pre_t itself handed to the step before, in place of d_pre_t W_hh",
+        "The chain rule's last factor is missing: sizes fit, as W_hh is square.",
+        (Patch("rnn", RECURRENT_PRODUCT, "d_h[...] = d_pre_t", BACKWARD),),
+    ),
+    Divergence(
         "nothing-carried-back",
         "with nothing carried from step to step backward",
         "What the step after hands back is dropped, the gradient on h_n with it: that is what h_0 gets.",

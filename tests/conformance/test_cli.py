@@ -126,6 +126,7 @@ def test_help_is_no_error(conformance: Command, arguments: tuple[str, ...]) -> N
     [
         ("core/linear/batch/float64", "linear-weight-gradient-reshaped"),
         ("core/linear/batch", "linear-weight-gradient-reshaped"),
+        ("core/clip/norm-2/float32", "| total_norm             | a number | float32 |"),
         ("sweep/linear/0-3/float64", "linear-weight-gradient-reshaped"),
         pytest.param("torch-modules/linear/Linear-00/float32", "linear-weight-gradient-reshaped", marks=torch_suite),
         pytest.param(
@@ -218,7 +219,10 @@ def test_the_reference_meets_every_requirement_that_was_run(conformance: Command
         ("def rnn(case):\n    return [1, 2]\n", r"expected a dict of arrays by name, got list"),
         ("def rnn(case):\n    return {'output': 'x'}\n", r"output: expected an array of numbers, got str"),
         ("def rnn(case):\n    return {'output': [[1.0], [1.0, 2.0]]}\n", r"output: expected an array of numbers: "),
-        ("def rnn(case):\n    return {'ouptut': 1.0}\n", r"unknown array: this case has output, h_n, grad\.input"),
+        (
+            "def rnn(case):\n    return {'ouptut': 1.0}\n",
+            r"unknown array ouptut: this case has output, h_n, grad\.input",
+        ),
         ("def rnn(case, key):\n    return {}\n", r"TypeError: rnn\(\) missing 1 required positional argument: 'key'"),
     ],
 )

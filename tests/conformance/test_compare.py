@@ -295,7 +295,7 @@ def test_an_empty_trace_passes_nothing(complete: bool, verdict: str) -> None:
 def test_an_unknown_array_is_an_error_that_names_the_known_ones() -> None:
     judge = committed_judge(ACTIVATION)
     check = checks_of(judge, judge.expected | {"outptu": judge.expected["output"]})["outptu"]
-    assert (check.verdict, check.reason) == ("errored", "unknown array: this case has output, grad.input")
+    assert (check.verdict, check.reason) == ("errored", "unknown array outptu: this case has output, grad.input")
 
 
 # --------------------------------------------------------------------------------- NaN, infinities, zeros, empty

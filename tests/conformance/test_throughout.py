@@ -19,7 +19,13 @@ from tests.conformance import observing
 FAMILIES = ("rnn", "rnn_packed", "rnn_cell", "lstm", "gru", "linear", "activation", "loss")
 OTHERS = {
     *("lstm-coupled-to-the-input-gate", "nonlinearity-sigmoid", "relu-leaking-0.01", "batch-first-by-reshape"),
-    *("lstm-gates-in-order-ifog", "lstm-gates-in-order-iofg", "lstm-gates-in-order-figo", "lstm-gates-in-order-igfo"),
+    *(
+        "lstm-gates-in-order-ifog",
+        "lstm-gates-in-order-iofg",
+        "lstm-gates-in-order-figo",
+        "lstm-gates-in-order-igfo",
+        "lstm-gates-in-order-gifo",
+    ),
     *("gru-gates-in-order-zrn", "lstm-forget-bias-1"),
     *("softmax-over-the-first-axis", "softmax-over-the-last-axis", "softmax-over-the-whole-array"),
     *("log-softmax-over-the-last-axis", "mse-halved", "mse-root", "mse-of-absolute-differences"),

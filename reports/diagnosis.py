@@ -1,0 +1,134 @@
+"""What explains a family's divergences, in words; and where there is no name for them, what they have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from conformance.compare import VALUES_AGREE, Check
+from conformance.log import Log
+from reports.summary import config_of
+
+FEW = 3
+"""a set that explains less than this part of the diverging cases, one in so many, may do so by chance"""
+PRINTED = " (printed)"
+MOST_RIGHT = 12
+"""how many of the arrays that are right are listed"""
+
+
+def diagnoses(log: Log) -> list[str]:
+    """What explains each family's divergences, in words; that nothing known does is said too."""
+    return ["\n".join(_lines(log, found)) for found in log.footer["diagnoses"]]
+
+
+def diffs(log: Log) -> list[str]:
+    """The patches of every divergence that a diagnosis names."""
+    members = [member for found in log.footer["diagnoses"] for group in found["sets"] for member in group]
+    return list(dict.fromkeys(member["diff"] for member in members))
+
+
+def at(place: str) -> str:
+    """A place in a sentence; some begin with "at" by themselves."""
+    return f"at {place.removeprefix('at ')}"
+
+
+def _lines(log: Log, found: dict[str, Any]) -> Iterator[str]:
+    checks = [check for check in log.checks if check.family == found["family"]]
+    diverging = [check for check in checks if check.verdict == "diverges"]
+    yield f"{found['family']}: {_headline(found, diverging)}"
+    for number, members in enumerate(found["sets"]):
+        yield "Equally well:" if number else "Your result is what you get"
+        for member in members:
+            seen_in = f"; seen in: {', '.join(member['seen_in'])}" if member["seen_in"] else ""
+            yield f"  - {member['title']} ({member['id']}{seen_in})"
+    yield from _first_wrong(diverging)
+    if found["complete"]:
+        return
+    yield from _dtypes(diverging)
+    yield from _in_common(log, checks)
+    yield from _right(checks, diverging)
+
+
+def _headline(found: dict[str, Any], diverging: Sequence[Check]) -> str:
+    explained, count = found["explained"], found["diverging"]
+    cases = f"{explained} of {count} diverging cases"
+    if diverging and all(_is_float32_only(check) for check in diverging):
+        return (
+            "what diverges is float32, and right within its rounding. If the file computes in float32 throughout, "
+            'let it say so: precision = "float32"'
+        )
+    if not found["sets"]:
+        return "no known divergence gives these results."
+    if found["complete"]:
+        return f"explained ({cases}, and every case that agrees)."
+    if explained == count:
+        return f"explained in part ({cases}; but with this, cases that agree would diverge as well)."
+    if FEW * explained < count:
+        return f"hardly explained ({cases}, which may be chance); something else differs."
+    return f"explained in part ({cases}); something else differs too."
+
+
+def _first_wrong(diverging: Sequence[Check]) -> Iterator[str]:
+    first = next((check for check in diverging if check.place), None)
+    if first:
+        yield f"First wrong: {first.array} of {first.case}, {at(str(first.place))}."
+    elif diverging and diverging[0].array and diverging[0].reason:
+        yield f"First wrong: {diverging[0].array} of {diverging[0].case}: {diverging[0].reason}."
+
+
+def _dtypes(diverging: Sequence[Check]) -> Iterator[str]:
+    """That some of what diverges is right but for its dtype."""
+    narrow = [check for check in diverging if _is_dtype_only(check)]
+    for kind in dict.fromkeys(str(check.reason).partition(";")[0] for check in narrow):
+        arrays = dict.fromkeys(_without_step(check) for check in narrow if str(check.reason).startswith(kind))
+        yield f"Right but for its {kind}: {_listed([*arrays])}."
+
+
+def _in_common(log: Log, checks: Sequence[Check]) -> Iterator[str]:
+    """The options that every case that diverges has, and not every case that agrees."""
+    wrong = {check.case for check in checks if check.verdict == "diverges"}
+    right = {check.case for check in checks if check.verdict == "agrees"} - wrong
+    if not wrong or not right:
+        return
+    configs = {check.case: config_of(log, check) for check in checks if check.case in wrong | right}
+    options = [
+        (name, value)
+        for name, value in configs[min(wrong)].items()
+        if not isinstance(value, dict | list) and all(configs[case].get(name) == value for case in wrong)
+    ]
+    sharing = {
+        option: sum(option[0] in configs[case] and configs[case][option[0]] == option[1] for case in right)
+        for option in options
+    }
+    fewest = min(sharing.values(), default=len(right))
+    if fewest < len(right):
+        shared = ", ".join(f"{name} = {value}" for (name, value), count in sharing.items() if count == fewest)
+        yield f"What diverges has in common: {shared}; so have {fewest} of the {len(right)} cases that agree."
+
+
+def _right(checks: Sequence[Check], diverging: Sequence[Check]) -> Iterator[str]:
+    wrong = {check.array for check in diverging}
+    right = dict.fromkeys(
+        str(check.array) for check in checks if check.verdict == "agrees" and check.array not in wrong
+    )
+    right = dict.fromkeys(name for name in right if not name.endswith(PRINTED))
+    if right:
+        which = "every case that ran" if any(check.verdict == "errored" for check in checks) else "every case"
+        yield f"Right in {which}: {_listed([*right])}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:MOST_RIGHT]) + (f" and {len(names) - MOST_RIGHT} more" if len(names) > MOST_RIGHT else "")
+
+
+def _without_step(check: Check) -> str:
+    step, _, rest = str(check.array).partition(".")
+    return rest if step.startswith("step") and rest else str(check.array)
+
+
+def _is_dtype_only(check: Check) -> bool:
+    return (check.reason or "").startswith("dtype ") and VALUES_AGREE in str(check.reason)
+
+
+def _is_float32_only(check: Check) -> bool:
+    return _is_dtype_only(check) and str(check.reason).startswith("dtype float32,")

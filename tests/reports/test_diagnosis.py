@@ -1,0 +1,127 @@
+"""What the reports say about a diagnosis."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from conformance.compare import Check
+from conformance.log import Log
+from reports import diagnosis
+from tests.reports.logs import CHECKS, RNN, made_log
+
+MEMBER = {"id": "a-mistake", "title": "a mistake", "seen_in": ["a notebook"], "diff": "- right\n+ wrong"}
+
+
+@pytest.mark.parametrize(
+    ("found", "first", "diffs"),
+    [
+        ({"sets": [], "explained": 0, "complete": False}, "rnn: no known divergence gives these results.", []),
+        (
+            {"sets": [[MEMBER]], "explained": 1, "complete": False},
+            "rnn: explained in part (1 of 2 diverging cases); something else differs too.",
+            [MEMBER["diff"]],
+        ),
+        (
+            {"sets": [[MEMBER]], "explained": 2, "complete": False},
+            "rnn: explained in part (2 of 2 diverging cases; but with this, cases that agree would diverge as well).",
+            [MEMBER["diff"]],
+        ),
+        (
+            {"sets": [[MEMBER], [MEMBER]], "explained": 2, "complete": True},
+            "rnn: explained (2 of 2 diverging cases, and every case that agrees).",
+            [MEMBER["diff"]],
+        ),
+    ],
+)
+def test_a_diagnosis_says_how_much_it_explains(found: dict[str, Any], first: str, diffs: list[str]) -> None:
+    made = made_log()
+    footer = {**made.footer, "diagnoses": [{"family": "rnn", "diverging": 2, "cases": [RNN], **found}]}
+    (text,) = diagnosis.diagnoses(Log(made.header, made.checks, footer))
+    lines = text.splitlines()
+    assert lines[0] == first
+    assert lines.count("  - a mistake (a-mistake; seen in: a notebook)") == len(found["sets"])
+    assert diagnosis.diffs(Log(made.header, made.checks, footer)) == diffs
+    assert diagnosis.diagnoses(made) == []
+
+
+NARROW = "dtype float32, expected float64; the values agree within the rounding of float32"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "hint"),
+    [
+        ([NARROW], True),
+        ([NARROW, "dtype float32, expected float64; the values agree"], True),
+        ([NARROW, "dtype float32, expected float64; the values diverge too"], False),
+        ([NARROW, "dtype float32, expected float64; rounding is too large to compare the values"], False),
+        ([NARROW, None], False),
+        (["dtype float64, expected float32; the values agree"], False),
+    ],
+)
+def test_a_file_in_float32_is_told_to_say_so_if_nothing_else_is_wrong(reasons: list[str | None], hint: bool) -> None:
+    made = made_log([dataclasses.replace(CHECKS[3], place=None, reason=reason) for reason in reasons])
+    found = {"family": "rnn", "diverging": 1, "cases": [], "sets": [], "explained": 0, "complete": False}
+    (text,) = diagnosis.diagnoses(Log(made.header, made.checks, {**made.footer, "diagnoses": [found]}))
+    assert ('precision = "float32"' in text) == hint
+    assert ("no known divergence" in text) != hint
+
+
+@pytest.mark.parametrize("place", ["at (0, 0)", "layer 0, forward, unit 1", "the number itself"])
+def test_the_first_wrong_place_reads_as_a_sentence(place: str) -> None:
+    made = made_log([dataclasses.replace(CHECKS[3], place=place)])
+    found = {"family": "rnn", "diverging": 1, "cases": [], "sets": [], "explained": 0, "complete": False}
+    (text,) = diagnosis.diagnoses(Log(made.header, made.checks, {**made.footer, "diagnoses": [found]}))
+    assert f"First wrong: {CHECKS[3].array} of {RNN}, at {place.removeprefix('at ')}." in text
+
+
+def test_few_explained_cases_may_be_chance() -> None:
+    found = {"family": "rnn", "diverging": 41, "cases": [], "sets": [[MEMBER]], "explained": 1, "complete": False}
+    assert _said([CHECKS[3]], found)[0] == (
+        "rnn: hardly explained (1 of 41 diverging cases, which may be chance); something else differs."
+    )
+
+
+def test_a_wrong_shape_is_the_first_thing_wrong_where_nothing_has_a_place() -> None:
+    assert "First wrong: grad.input of core/rnn/relu-2-layer/float32: shape (2, 3), expected (3, 2)." in _said(
+        [CHECKS[7]]
+    )
+
+
+def test_what_is_right_but_for_its_dtype_is_said_once_for_all_steps() -> None:
+    reason = "dtype float64, expected float32; the values agree"
+    steps = [dataclasses.replace(CHECKS[3], array=f"step{k}.state.w.step", place=None, reason=reason) for k in (1, 2)]
+    assert "Right but for its dtype float64, expected float32: state.w.step." in _said(steps)
+    wrong = [dataclasses.replace(CHECKS[3], reason="dtype float64, expected float32; the values diverge too")]
+    assert not any(line.startswith("Right but") for line in _said(wrong))
+
+
+def test_options_that_what_diverges_has_in_common() -> None:
+    wrong, right = dataclasses.replace(CHECKS[5], verdict="diverges"), CHECKS[2]
+    lines = _said([wrong, right])
+    assert (
+        "What diverges has in common: num_layers = 2, nonlinearity = relu; so have 0 of the 1 cases that agree."
+        in lines
+    )
+    assert not any("in common" in line for line in _said([wrong]))
+    both = [wrong, dataclasses.replace(CHECKS[3], place=None)]
+    shared = "What diverges has in common: batch_first = False; so have 0 of the 1 cases that agree."
+    assert shared in _said([*both, CHECKS[0]])
+
+
+def test_what_is_right_leaves_out_what_errored_and_what_is_printed() -> None:
+    right = [dataclasses.replace(CHECKS[2], array=f"a{k}") for k in range(14)]
+    printed = dataclasses.replace(CHECKS[2], array="h_n (printed)")
+    errored = dataclasses.replace(CHECKS[9], family="rnn", case=RNN)
+    listed = ", ".join(f"a{k}" for k in range(12))
+    assert f"Right in every case: {listed} and 2 more." in _said([CHECKS[3], printed, *right])
+    assert f"Right in every case that ran: {listed} and 2 more." in _said([CHECKS[3], errored, *right])
+
+
+def _said(checks: list[Check], found: dict[str, Any] | None = None) -> list[str]:
+    nothing = {"family": "rnn", "diverging": 1, "cases": [], "sets": [], "explained": 0, "complete": False}
+    made = made_log(checks)
+    (text,) = diagnosis.diagnoses(Log(made.header, made.checks, {**made.footer, "diagnoses": [found or nothing]}))
+    return text.splitlines()
