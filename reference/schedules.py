@@ -616,6 +616,7 @@ class ReduceLROnPlateau:
     def step(self, lr: float, metric: float, state: Plateau) -> tuple[float, Plateau]:
         """The rate after a metric, and what is remembered."""
         best, bad, cooldown = state
+        metric = float(metric)  # not the caller's array, which may change; and compared in double, as in torch
         if self._is_better(metric, best):
             best, bad = metric, 0
         else:

@@ -59,7 +59,8 @@ class Adam(Optimizer):
         bias_correction2 = 1 - beta2**t
         exp_avg = lerp(state["exp_avg"], grad, 1 - beta1)
         exp_avg_sq = beta2 * state["exp_avg_sq"] + (1 - beta2) * grad * grad
-        new = {"step": step, "exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq}
+        # the maximum, too, where this step does not need it: another one may, as in torch
+        new = state | {"step": step, "exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq}
         if self.amsgrad:
             exp_avg_sq = new["max_exp_avg_sq"] = np.maximum(state["max_exp_avg_sq"], exp_avg_sq)
         denominator = np.sqrt(exp_avg_sq) / bias_correction2**0.5 + eps

@@ -96,7 +96,7 @@ class RMSprop(Optimizer):
 
     def update(self, param: Array, grad: Array, state: ParamState) -> tuple[Array, ParamState]:
         alpha, eps = self.alpha, self.eps
-        new = {"step": count(state["step"])}
+        new = state | {"step": count(state["step"])}  # what another step's options need is kept, as in torch
         if self.maximize:
             grad = -grad
         if self.weight_decay != 0:

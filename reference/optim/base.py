@@ -34,8 +34,7 @@ class Optimizer:
     """whether an element's update depends on that element only: then large parameters are updated in blocks"""
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            object.__setattr__(self, name, _as_python(value))
+        options_as_python(self)
         self.check_own()
 
     def check_own(self) -> None:
@@ -154,8 +153,13 @@ class Optimizer:
                 raise KeyError(f"{kind} for an unknown parameter {unknown}")
 
 
+def options_as_python(optimizer: object) -> None:
+    """Turn NumPy's scalars into Python's numbers, which leave the dtype of what they multiply alone."""
+    for name, value in vars(optimizer).items():
+        object.__setattr__(optimizer, name, _as_python(value))
+
+
 def _as_python(option: Any) -> Any:
-    """NumPy's scalars as Python's numbers, which leave the dtype of what they multiply alone."""
     if isinstance(option, tuple | list):
         return type(option)(map(_as_python, option))
     return option.item() if isinstance(option, np.generic | np.ndarray) and option.ndim == 0 else option

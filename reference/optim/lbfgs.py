@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from reference.checks import FLOATS, Array, Params, check_array, check_like
-from reference.optim.base import check_given
+from reference.optim.base import check_given, options_as_python
 
 Closure: TypeAlias = Callable[[dict[str, Array]], tuple[Any, Mapping[str, Array | None]]]
 """the loss at some parameters, and its gradients by name; a missing gradient, or None, counts as 0"""
@@ -49,6 +49,7 @@ class LBFGS:
     line_search_fn: str | None = None
 
     def __post_init__(self) -> None:
+        options_as_python(self)
         if not self.lr >= 0.0:
             raise ValueError(f"Invalid learning rate: {self.lr}")
 

@@ -26,6 +26,19 @@ def test_a_rate_of_numpy_is_that_of_python(algorithm: str, lr: Any) -> None:
     assert all(entry.dtype == np.float32 for entry in state["w"].values())
 
 
+def test_a_rate_of_numpy_for_lbfgs() -> None:
+    lbfgs, params = optim.LBFGS(lr=np.float64(LR)), {"w": np.ones(2, np.float32)}
+    assert lbfgs == optim.LBFGS(lr=LR)
+    seen = []
+
+    def closure(at: Any) -> Any:
+        seen.append(at["w"].dtype)
+        return (at["w"] * at["w"]).sum(), {"w": 2 * at["w"]}
+
+    new, _ = lbfgs.step(params, closure, lbfgs.init(params))
+    assert {*seen, new["w"].dtype} == {np.dtype(np.float32)}
+
+
 def test_betas_and_flags_of_numpy() -> None:
     flag: Any = np.bool_(True)
     adam = optim.Adam(betas=(np.float64(0.5), np.float64(0.75)), amsgrad=flag)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tracemalloc
 from typing import Any
 
@@ -99,3 +100,32 @@ def test_a_step_into_given_arrays_needs_memory_for_some_blocks_only(algorithm: s
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < params["w"].nbytes
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "options", "off"),
+    [
+        ("Adam", {"amsgrad": True}, {"amsgrad": False}),
+        ("AdamW", {"amsgrad": True}, {"amsgrad": False}),
+        ("RMSprop", {"momentum": 0.9}, {"momentum": 0.0}),
+        ("RMSprop", {"centered": True}, {"centered": False}),
+        ("SGD", {"momentum": 0.9}, {"momentum": 0.0}),
+    ],
+)
+def test_an_option_that_is_off_for_a_step_loses_no_state(
+    algorithm: str, options: dict[str, Any], off: dict[str, Any]
+) -> None:
+    rng = np.random.default_rng(0)
+    start, grads = rng.standard_normal(3), rng.standard_normal((4, 3))
+    tensor = torch.tensor(start, requires_grad=True)
+    theirs = getattr(torch.optim, algorithm)([tensor], lr=0.1, **options)
+    ours = getattr(optim, algorithm)(lr=0.1, **options)
+    params, state = {"w": start}, ours.init({"w": start})
+    for step, grad in enumerate(grads):
+        now = off if step == 2 else options
+        theirs.param_groups[0].update(now)
+        tensor.grad = torch.tensor(grad)
+        theirs.step()
+        params, state = dataclasses.replace(ours, **now).step(params, {"w": grad}, state)
+        np.testing.assert_allclose(params["w"], tensor.detach().numpy(), rtol=1e-12)
+        assert state["w"].keys() == theirs.state[tensor].keys()

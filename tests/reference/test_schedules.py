@@ -447,3 +447,26 @@ def test_a_plateau_at_the_limits(mode: str, better: int) -> None:
             lr, state = ours.step(lr, metric, state)
         assert lr == sgd.param_groups[0]["lr"] == (0.5 if eps == 0.25 else 0.25)
     assert schedules.Plateau(1.0) == (1.0, 0, 0)
+
+
+def test_a_plateau_keeps_numbers_not_the_callers_array() -> None:
+    schedule, loss = schedules.ReduceLROnPlateau(patience=0), np.array(1.0)
+    lr, state = 1.0, schedule.init()
+    rates = []
+    for value in (1.0, 0.5, 0.75):
+        loss[...] = value
+        lr, state = schedule.step(lr, loss, state)  # type: ignore[arg-type]
+        rates.append(lr)
+    assert (rates, state.best) == ([1.0, 1.0, 0.1], 0.5)
+
+
+def test_a_plateau_compares_in_double() -> None:
+    """1 - 1e-4 in float32 is not below (1 - 1e-4) in float32: in double it is, as for torch."""
+    sgd = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(sgd, patience=0)
+    ours = schedules.ReduceLROnPlateau(patience=0)
+    lr, state = 1.0, ours.init()
+    for metric in (np.float32(1.0), np.float32(0.9999)):
+        theirs.step(float(metric))
+        lr, state = ours.step(lr, metric, state)  # type: ignore[arg-type]
+    assert lr == sgd.param_groups[0]["lr"] == 1.0
