@@ -180,4 +180,4 @@ def check_lengths(given: Lengths, steps: int, batch: int, enforce_sorted: bool) 
 def _as_array(lengths: Sequence[int]) -> Array:
     if not isinstance(lengths, list | tuple | range):
         raise TypeError(f"lengths must be a NumPy array or a sequence of numbers, got {type(lengths).__name__}")
-    return np.array(lengths, dtype=None if len(lengths) else np.int64)
+    return np.array(lengths)

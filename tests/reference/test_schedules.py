@@ -411,6 +411,7 @@ def test_the_count_that_is_wrong_is_named(options: dict[str, Any]) -> None:
     [
         ("CyclicLR", {"base_lr": 0.1, "max_lr": 1.0, "step_size_up": 0}),
         ("CyclicLR", {"base_lr": 0.1, "max_lr": 1.0, "step_size_up": -3, "step_size_down": 3}),
+        ("CyclicLR", {"base_lr": 0.1, "max_lr": 1.0, "step_size_up": 0, "step_size_down": 3}),
         ("OneCycleLR", {"max_lr": 1.0, "total_steps": 10, "pct_start": 0.1}),
         ("OneCycleLR", {"max_lr": 1.0, "total_steps": 10, "div_factor": 0}),
         ("OneCycleLR", {"max_lr": 1.0, "total_steps": 10, "final_div_factor": 0.0}),

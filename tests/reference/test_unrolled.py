@@ -58,3 +58,11 @@ def test_states_of_a_wrong_shape_are_refused(module: ModuleType, name: str) -> N
     wrong = [np.zeros((BATCH, HIDDEN + 1))] * (2 if name == "LSTMCell" else 1)
     with pytest.raises(RuntimeError, match="hx must have shape"):
         unrolled.forward(module, model, params, np.zeros((STEPS, BATCH, INPUTS)), wrong)
+
+
+def test_every_step_has_a_gradient_or_none_for_each_state() -> None:
+    model = lstm.LSTMCell(INPUTS, HIDDEN)
+    params = {key: np.zeros(shape) for key, shape in model.parameter_shapes.items()}
+    _, caches = unrolled.forward(lstm, model, params, np.zeros((2, BATCH, INPUTS)), [None, None])
+    with pytest.raises(ValueError, match="zip"):
+        unrolled.backward(lstm, model, params, caches, [[None, None], [None]])
