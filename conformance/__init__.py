@@ -8,8 +8,24 @@ Data flows one way:
     noise.py,           how much rounding can explain, by running the reference with simulated rounding
     tolerance.py
     compare.py          verdicts, and the place where two traces part
-    isolated.py         a user's file in a process of its own, out of reach of torch and of the verdicts
+    implementation.py   a user's file as an implementation
+    isolated.py         it runs in a process of its own, out of reach of torch and of the verdicts
+    refusals.py         how a wrong call ends, as something to compare
+    places.py           where in a network or a run an element of an array stands
+    replay.py, fma.py   the optimizers once more, with torch's own rounding
+    cache.py            what was simulated before
     run.py              all cases of a run on worker processes
     log.py, schema.py   the results log, and the types of what its lines hold
+
+What is known to go wrong, beside it:
+
+    divergences/        mistakes and dialects, each a patch of the reference
+    reach.py            which of them a case can show
+    kill.py             which case catches which
+    matching.py,        which of them explain an implementation's results
+    diagnose.py
+    explain.py          what one does, in numbers
+    onnx_node_tests.py  how many of them ONNX' tests catch
+
     cli.py              the commands
 """

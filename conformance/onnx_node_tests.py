@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from conformance.case import Array
 from conformance.divergences import Divergence, applied, catalogue
 from conformance.divergences.patching import functions_of
 from conformance.reach import executed
-from reference import optim, rnn
+from reference import gru, lstm, optim, rnn
 
 OPS = ("RNN", "LSTM", "GRU", "Momentum", "Adagrad", "Adam")
 
@@ -60,7 +60,7 @@ class NodeTest:
             NotApplicableError: the reference has no such operator, or not with these attributes.
         """
         if self.op not in OPERATORS:
-            raise NotApplicableError(f"the reference has no {self.op} yet")
+            raise NotApplicableError(f"the reference has no {self.op}")
         return OPERATORS[self.op](self)
 
     def passes(self) -> bool:
@@ -128,11 +128,6 @@ def measure(divergences: Sequence[Divergence] | None = None) -> Measured:
     return Measured(tuple(tests), names, tuple(name for name in names if name in reached), failing)
 
 
-def caught() -> dict[str, list[str]]:
-    """The divergences that ONNX node tests catch, with the names of the tests that fail."""
-    return measure().caught
-
-
 def node_tests() -> list[NodeTest]:
     """The node tests of recurrent networks and optimizers, applicable or not.
 
@@ -194,48 +189,96 @@ BIAS_CORRECTED = 2.0**24
 """a number of steps after which 1 - beta^t is 1 for every beta in use"""
 
 
-def _rnn(test: NodeTest) -> tuple[Array, ...]:
-    """ONNX' RNN is one layer: X, W (D, H, I), R (D, H, H), B (D, 2 H), lengths, initial_h -> Y (T, D, B, H), Y_h."""
-    left_out: list[Array | None] = [None] * (6 - len(test.inputs))
-    x, w, r, b, lengths, initial_h = [*test.inputs, *left_out]
+class Blocks(NamedTuple):
+    """A recurrent operator in the reference."""
+
+    module: Any
+    network: Any
+    order: tuple[int, ...]
+    """where each of torch's blocks of weights and biases stands among ONNX': i, o, f, c of an LSTM, z, r, h of a GRU"""
+    activations: tuple[str, ...]
+    """those that torch's has, if it has no choice"""
+
+
+RECURRENT = {
+    "RNN": Blocks(rnn, rnn.RNN, (0,), ()),
+    "LSTM": Blocks(lstm, lstm.LSTM, (0, 2, 3, 1), ("sigmoid", "tanh", "tanh")),
+    "GRU": Blocks(gru, gru.GRU, (1, 0, 2), ("sigmoid", "tanh")),
+}
+
+
+def _recurrent(test: NodeTest) -> tuple[Array, ...]:
+    """One layer of G gates, from X, W (D, G H, I), R (D, G H, H), B (D, 2 G H), initial_h, initial_c.
+
+    Gives Y (T, D, B, H), Y_h and for an LSTM Y_c.
+    """
+    blocks, options = RECURRENT[test.op], test.attributes
+    left_out: list[Array | None] = [None] * (8 - len(test.inputs))
+    x, w, r, b, lengths, initial_h, initial_c, peepholes = [*test.inputs, *left_out]
     assert x is not None
     assert w is not None
     assert r is not None
-    options = test.attributes
-    unsupported = [name for name in ("clip", "activation_alpha", "activation_beta") if name in options]
-    if unsupported or lengths is not None:
-        raise NotApplicableError(f"the reference has no {', '.join(unsupported) or 'sequence_lens'}")
+    _check_supported(test, lengths, peepholes)
     batch_first, chosen = bool(options["layout"]), DIRECTIONS[options["direction"]]
-    activations = {name.lower() for name in options["activations"][: len(w)]}
-    if len(activations) > 1 or not activations <= rnn.NONLINEARITIES.keys():
-        raise NotApplicableError(f"torch has no RNN with {' and '.join(sorted(activations))}")
 
     # torch has no layer that runs in reverse only: the forward half of a bidirectional one then stays all zeros,
     # and is not looked at
-    model = rnn.RNN(
+    chosen_by_user = {} if blocks.activations else {"nonlinearity": options["activations"][0].lower()}
+    model = blocks.network(
         input_size=w.shape[2],
-        hidden_size=w.shape[1],
-        nonlinearity=activations.pop(),
+        hidden_size=r.shape[2],
         bias=b is not None,
         batch_first=batch_first,
         bidirectional=options["direction"] != "forward",
+        **chosen_by_user,
     )
     params = {name: np.zeros_like(w, shape=shape) for name, shape in model.parameter_shapes.items()}
     for index, suffix in enumerate(model.suffixes[chosen]):
-        params["weight_ih" + suffix], params["weight_hh" + suffix] = w[index], r[index]
+        given = {"weight_ih": w[index], "weight_hh": r[index]}
         if b is not None:
-            params["bias_ih" + suffix], params["bias_hh" + suffix] = np.split(b[index], 2)
-    h_0 = None
-    if initial_h is not None:
-        states = initial_h.swapaxes(0, 1) if batch_first else initial_h
-        h_0 = np.zeros_like(x, shape=(model.num_directions, *states.shape[1:]))
-        h_0[chosen] = states
+            given["bias_ih"], given["bias_hh"] = np.split(b[index], 2)
+        for name, array in given.items():
+            gates = np.split(array, len(blocks.order))
+            params[name + suffix] = np.concatenate([gates[block] for block in blocks.order])
+    starts: list[Array | None] = []
+    for initial in (initial_h, initial_c)[: len(model.state_sizes)]:
+        if initial is None:
+            starts.append(None)
+            continue
+        states = initial.swapaxes(0, 1) if batch_first else initial
+        start = np.zeros_like(x, shape=(model.num_directions, *states.shape[1:]))
+        start[chosen] = states
+        starts.append(start)
 
-    output, h_n, _ = rnn.forward(model, params, x, h_0)
+    output, *finals, _ = blocks.module.forward(model, params, x, *starts)
     by_direction = output.reshape(*output.shape[:2], model.num_directions, model.hidden_size)[:, :, chosen]
+    finals = [final[chosen] for final in finals]
     if batch_first:
-        return by_direction, h_n[chosen].swapaxes(0, 1)
-    return by_direction.swapaxes(1, 2), h_n[chosen]
+        return by_direction, *(final.swapaxes(0, 1) for final in finals)
+    return by_direction.swapaxes(1, 2), *finals
+
+
+def _check_supported(test: NodeTest, lengths: Array | None, peepholes: Array | None) -> None:
+    options, blocks = test.attributes, RECURRENT[test.op]
+    unsupported = [name for name in ("clip", "activation_alpha", "activation_beta") if name in options]
+    if unsupported:
+        raise NotApplicableError(f"torch has no {', '.join(unsupported)}")
+    if peepholes is not None:
+        raise NotApplicableError("torch has no LSTM with peepholes")
+    if lengths is not None:
+        raise NotApplicableError("ONNX' own reference ignores sequence_lens")
+    if options.get("input_forget"):
+        raise NotApplicableError("torch has no LSTM with input and forget gate coupled")
+    if test.op == "GRU" and not options["linear_before_reset"]:
+        raise NotApplicableError("ONNX multiplies by the reset gate before the product, torch after it")
+    activations = [name.lower() for name in options.get("activations", blocks.activations)]
+    if blocks.activations:
+        allowed = tuple(activations[: len(blocks.activations)]) == blocks.activations
+    else:
+        used = activations[: 2 if options["direction"] == "bidirectional" else 1]
+        allowed = len(set(used)) == 1 and used[0] in rnn.NONLINEARITIES
+    if not allowed:
+        raise NotApplicableError(f"torch has no {test.op} with {' and '.join(sorted(set(activations)))}")
 
 
 def _momentum(test: NodeTest) -> tuple[Array, ...]:
@@ -294,7 +337,7 @@ def _step(algorithm: optim.Optimizer, test: NodeTest, *keys: str, step: float | 
 
 
 OPERATORS: dict[str, Callable[[NodeTest], tuple[Array, ...]]] = {
-    "RNN": _rnn,
+    **dict.fromkeys(RECURRENT, _recurrent),
     "Momentum": _momentum,
     "Adagrad": _adagrad,
     "Adam": _adam,

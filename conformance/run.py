@@ -120,21 +120,21 @@ def _judge_call(case: Case, implementation: Subject) -> Judged:
 
 def _replayed(checks: Sequence[Check], case: Case, expected: Trace) -> list[Check]:
     """The checks, with what is left of every difference when the reference rounds as torch does."""
-    from conformance.adapters import arithmetic  # torch
+    from conformance.adapters import pytorch_arithmetic  # torch
 
     reason = replay.refusal(case) or _refusal_of_this_processor()
     if reason:
         return [dataclasses.replace(check, replay_skipped=reason) for check in checks]
-    trace = replay.replay(case, getattr(reference, case.family), arithmetic.sqrt)
+    trace = replay.replay(case, getattr(reference, case.family), pytorch_arithmetic.sqrt)
     differs = {name: replay.differing(trace[name], value) for name, value in expected.items() if name in trace}
     return [dataclasses.replace(check, replay_differs=differs.get(check.array or "")) for check in checks]
 
 
 @cache
 def _refusal_of_this_processor() -> str | None:
-    from conformance.adapters import arithmetic
+    from conformance.adapters import pytorch_arithmetic
 
-    unlike = replay.unlike(arithmetic.OPERATIONS, arithmetic.sqrt)
+    unlike = replay.unlike(pytorch_arithmetic.OPERATIONS, pytorch_arithmetic.sqrt)
     return f"arithmetic of this CPU: torch rounds otherwise in {', '.join(unlike)}" if unlike else None
 
 

@@ -1,4 +1,4 @@
-"""torch as an implementation: the expectation. Beside it only other modules ``pytorch_*`` import torch.
+"""torch as an implementation: the expectation. Beside it only the other modules ``pytorch_*`` import torch.
 
 Everything is computed by torch's own modules, functions and optimizers, gradients by autograd. ``foreach`` and
 ``fused`` are ways of executing an optimizer, not arguments of its algorithm: neither is used.

@@ -198,8 +198,6 @@ def initializer(case: Case) -> Trace:
         start = getattr(classes, name)(rng=_Extremes(), dtype=case.dtype)
         layer = classes.FC(fan_in, fan_out, start, classes.SGD(lr=0.1))
         return trace | {"std": layer.W[0, 0], "bound.bias": layer.B[0, 0]}
-    if name == "gaussian":
-        return trace | {"std": _number(config["sigma"], case)}
     if name in ("uniform", "normal"):
         upper, lower = (
             getattr(initializers, name)(shape, **config, rng=_Extremes(end), dtype=case.dtype)[0, 0] for end in (1, -1)
@@ -207,8 +205,8 @@ def initializer(case: Case) -> Trace:
         if name == "uniform":
             return trace | {"low": lower, "high": upper}
         return trace | {"mean": (upper + lower) / 2, "std": (upper - lower) / 2}
-    kind = "bound" if name.endswith("uniform") else "std"
-    return trace | {kind: _number(getattr(initializers, f"{name}_{kind}")(shape, **config), case)}
+    drawn = getattr(initializers, name)(shape, **config, rng=_Extremes(), dtype=case.dtype)
+    return trace | {"bound" if name.endswith("uniform") else "std": drawn.flat[0]}
 
 
 _MODELS: dict[str, Callable[..., Network | Cell]] = {

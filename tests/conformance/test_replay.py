@@ -12,7 +12,8 @@ import torch
 from torch.testing._internal.common_optimizers import optim_db
 
 from conformance import replay, run
-from conformance.adapters import arithmetic, pytorch
+from conformance.adapters import pytorch
+from conformance.adapters import pytorch_arithmetic as arithmetic
 from conformance.cases.optimizer import SCALES
 from conformance.compare import Check
 from conformance.divergences import patching
