@@ -298,7 +298,11 @@ class CyclicLR(Schedule):
     def __post_init__(self) -> None:
         if self.mode not in ("triangular", "triangular2", "exp_range") and self.scale_fn is None:
             raise ValueError(f"mode is invalid and scale_fn is None: {self.mode}")
-        self.rate(0.0, 0)  # torch makes the first rate at once: steps that it cannot divide by are refused here
+        try:  # torch makes the first rate at once
+            self.rate(0.0, 0)
+        except ZeroDivisionError as error:
+            steps = f"step_size_up={self.step_size_up} and step_size_down={self.step_size_down}"
+            raise ZeroDivisionError(f"{steps} leave no rise to divide by") from error
 
     def rate(self, lr: float, t: int) -> float:
         return self.base_lr + (self.max_lr - self.base_lr) * self._height(t)
@@ -359,7 +363,11 @@ class OneCycleLR(Schedule):
             raise ValueError(f"Expected float between 0 and 1 pct_start, but got {self.pct_start}")
         if self.anneal_strategy not in ("cos", "linear"):
             raise ValueError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {self.anneal_strategy}")
-        self.rate(0.0, 0)  # as in CyclicLR: factors and phases that it cannot divide by
+        try:  # as in CyclicLR
+            self.rate(0.0, 0)
+        except ZeroDivisionError as error:
+            factors = f"div_factor={self.div_factor}, final_div_factor={self.final_div_factor}"
+            raise ZeroDivisionError(f"{factors} and pct_start={self.pct_start} have to be divided by") from error
 
     def rate(self, lr: float, t: int) -> float:
         start = self.max_lr / self.div_factor

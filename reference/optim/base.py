@@ -156,13 +156,12 @@ class Optimizer:
 def options_as_python(optimizer: object) -> None:
     """Turn NumPy's scalars into Python's numbers, which leave the dtype of what they multiply alone."""
     for name, value in vars(optimizer).items():
-        object.__setattr__(optimizer, name, _as_python(value))
+        several = isinstance(value, tuple)
+        object.__setattr__(optimizer, name, tuple(map(_as_python, value)) if several else _as_python(value))
 
 
 def _as_python(option: Any) -> Any:
-    if isinstance(option, tuple | list):
-        return type(option)(map(_as_python, option))
-    return option.item() if isinstance(option, np.generic | np.ndarray) and option.ndim == 0 else option
+    return option.item() if isinstance(option, np.generic) else option
 
 
 def _room(target: Array | None, param: Array) -> Array:

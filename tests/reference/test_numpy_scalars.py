@@ -14,7 +14,7 @@ LR, SMOOTHING = 0.1, 0.25
 
 
 @pytest.mark.parametrize("algorithm", [*ALGORITHMS, "Muon", "Adafactor"])
-@pytest.mark.parametrize("lr", [np.float64(LR), np.array(LR)])
+@pytest.mark.parametrize("lr", [np.float64(LR), np.array([LR])[0]])
 def test_a_rate_of_numpy_is_that_of_python(algorithm: str, lr: Any) -> None:
     rng = np.random.default_rng(0)
     params, grads = ({"w": rng.standard_normal((3, 2)).astype(np.float32)} for _ in range(2))
