@@ -372,7 +372,8 @@ def _steps(case: Case, params: Tensors, algorithm: torch.optim.Optimizer, number
         else:
             for name, param in params.items():
                 param.grad = _gradient(case, f"step{k}.grad.{name}", param)
-            algorithm.step()
+            with torch.sparse.check_sparse_tensor_invariants():  # type: ignore[no-untyped-call]  # torch warns where nobody says whether to
+                algorithm.step()
         trace |= _run_trace(case, k, params, algorithm)
     return trace
 
@@ -631,8 +632,8 @@ def _step_trace(k: int, params: Tensors, algorithm: torch.optim.Optimizer) -> Tr
     for name, param in params.items():
         for key, value in algorithm.state.get(param, {}).items():
             if value is not None:
-                # SparseAdam counts its steps in a Python int
-                array = _array(value) if isinstance(value, torch.Tensor) else np.asarray(value)
+                # SparseAdam counts its steps in a Python int; after sparse gradients SGD's velocity is sparse
+                array = _array(value.to_dense()) if isinstance(value, torch.Tensor) else np.asarray(value)
                 trace[f"step{k}.state.{name}.{key}"] = array
     return trace
 

@@ -62,7 +62,8 @@ def _optimizer(name: str, given: dict[str, Any], case: Case) -> object:
             param.grad = torch.sparse_coo_tensor(rows[None], values, param.shape, check_invariants=True)
         elif f"grad.{key}" in tensors:
             param.grad = tensors[f"grad.{key}"]
-    return optimizer.step() if any(key.startswith("grad.") for key in tensors) else optimizer
+    with torch.sparse.check_sparse_tensor_invariants():  # type: ignore[no-untyped-call]  # torch warns where nobody says whether to
+        return optimizer.step() if any(key.startswith("grad.") for key in tensors) else optimizer
 
 
 def _sum_of_squares(optimizer: torch.optim.Optimizer, params: dict[str, torch.Tensor]) -> torch.Tensor:

@@ -582,6 +582,11 @@ def _optimizers(algorithm: str) -> Iterator[Case]:
     if algorithm == "Adafactor":
         for pair in ([-1.0, 1e-3], [None, -1.0], [0.0, 0.0]):
             yield from _case(call, f"eps-{_said(pair)}", config | {"eps": pair}, params, "one of two at its limit")
+    if algorithm == "AdamW":
+        unknown = config | {"decoupled_weight_decay": False}
+        yield from _case(
+            call, "decoupled_weight_decay-unknown-argument", unknown, params, "AdamW's decay is always decoupled"
+        )
     if algorithm == "SGD":
         nesterov = config | {"nesterov": True}
         yield from _case(call, "nesterov", nesterov, params, "there is nothing to look ahead along")
@@ -615,9 +620,11 @@ def _optimizers(algorithm: str) -> Iterator[Case]:
             "a gradient of another dtype",
         ),
     ]
-    if algorithm not in ("SGD", "Adagrad"):  # which take sparse gradients, as the reference does not
-        rows = {"grad.weight.rows": [2, 0], "grad.weight.values": (2, 4)}
-        steps.append(("grad-sparse", rows, {}, "a gradient of some rows"))
+    rows = {"grad.weight.rows": [2, 0], "grad.weight.values": (2, 4)}
+    steps.append(("grad-sparse", rows, {}, "a gradient of some rows"))
+    if algorithm in ("SGD", "Adagrad"):
+        decaying = {"options": {"weight_decay": 0.1}}
+        steps.append(("grad-sparse-weight_decay", rows, decaying, "the decay is of all rows"))
     steps.append(("grad-dense", {"grad.weight": (3, 4)}, {}, "a gradient of every row"))
     if algorithm in ("Muon", "Adafactor"):
         vector = {"param.weight": (4,), "grad.weight": (4,)}

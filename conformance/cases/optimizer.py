@@ -25,6 +25,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "Adam": {
         "lr": 1e-3, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0, "amsgrad": False, "maximize": False,
+        "decoupled_weight_decay": False,
     },
     "AdamW": {
         "lr": 1e-3, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 1e-2, "amsgrad": False, "maximize": False,
@@ -89,6 +90,7 @@ OPTIONS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("betas", {"betas": [0.8, 0.95]}),
         ("eps", {"eps": 1e-3}),
         ("weight_decay", {"weight_decay": 0.1}),
+        ("decoupled_weight_decay", {"weight_decay": 0.1, "decoupled_weight_decay": True}),
         ("amsgrad", {"amsgrad": True}),
         ("amsgrad-lr", {"amsgrad": True, "lr": 0.1, "betas": [0.9, 0.9]}),
         ("maximize", {"maximize": True}),

@@ -1,13 +1,15 @@
-"""SparseAdam on given gradients of a few rows: repeated rows, rows that come late, steps without any."""
+"""Optimizers on given gradients of a few rows: repeated rows, rows that come late, steps without any."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from conformance.case import Array, Case, cases_of
+from conformance.case import Array, Build, Case, cases_of
+from conformance.cases import optimizer
 
 DEFAULTS: dict[str, Any] = {"lr": 1e-3, "betas": [0.9, 0.999], "eps": 1e-8, "maximize": False}
 
@@ -39,31 +41,45 @@ def arrays_of(
     return arrays
 
 
-def cases() -> Iterator[Case]:
-    """Every option, a changing rate, small gradients."""
-    full = {"algorithm": "SparseAdam"} | DEFAULTS
-    options: list[tuple[str, dict[str, Any]]] = [
-        ("defaults", {}),
+OPTIONS: dict[str, list[tuple[str, dict[str, Any]]]] = {
+    "SparseAdam": [
         ("lr", {"lr": 0.1}),
         ("betas", {"betas": [0.8, 0.95]}),
+        ("betas-small", {"betas": [0.1, 0.0]}),
         ("eps", {"eps": 1e-3}),
         ("maximize", {"maximize": True}),
-    ]
-    for name, changed in options:
-        note = "rows repeated, late, never, and a step without rows"
-        yield from cases_of("optimizer_sparse", name, {**full, **changed}, arrays_of, note, level="quick")
-    yield from cases_of(
-        "optimizer_sparse",
-        "changing-lr",
-        full,
-        lambda rng: arrays_of(rng, rates={1: 0.1, 4: 0.01}),
-        "the rate changes in mid-run",
-        level="quick",
-    )
-    yield from cases_of(
-        "optimizer_sparse",
-        "small-gradients",
-        full,
-        lambda rng: arrays_of(rng, scale=1e-4),
-        "all gradients 1e-4 of the usual",
-    )
+    ],
+    "SGD": [
+        ("lr", {"lr": 0.1}),
+        ("momentum", {"momentum": 0.9}),
+        ("dampening", {"momentum": 0.9, "dampening": 0.3}),
+        ("nesterov", {"momentum": 0.9, "nesterov": True}),
+        ("maximize", {"maximize": True}),
+    ],
+    "Adagrad": [
+        ("lr", {"lr": 0.1}),
+        ("lr_decay", {"lr_decay": 0.1}),
+        ("eps", {"eps": 1e-3}),
+        ("initial_accumulator_value", {"initial_accumulator_value": 0.1}),
+        ("maximize", {"maximize": True}),
+    ],
+}
+
+
+def cases() -> Iterator[Case]:
+    """Every option but weight decay, which torch refuses here; a changing rate, small gradients."""
+    rows = "rows repeated, late, never, and a step without rows"
+    for algorithm, options in OPTIONS.items():
+        full = {"algorithm": algorithm} | (DEFAULTS if algorithm == "SparseAdam" else optimizer.DEFAULTS[algorithm])
+        moving = {"momentum": 0.9} if algorithm == "SGD" else {}
+        table: list[tuple[str, dict[str, Any], Build, str]] = [
+            ("defaults", {}, arrays_of, rows),
+            *((name, changed, arrays_of, rows) for name, changed in options),
+            ("changing-lr", moving, partial(arrays_of, rates={1: 0.1, 4: 0.01}), "the rate changes in mid-run"),
+        ]
+        for name, changed, build, note in table:
+            config = full | changed
+            yield from cases_of("optimizer_sparse", f"{algorithm}-{name}", config, build, note, level="quick")
+        small = partial(arrays_of, scale=1e-4)
+        note = "all gradients 1e-4 of the usual"
+        yield from cases_of("optimizer_sparse", f"{algorithm}-small-gradients", full | moving, small, note)

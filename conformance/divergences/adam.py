@@ -1,6 +1,6 @@
 """Mistakes in Adam and AdamW, and other frameworks' dialects of them.
 
-Both share their moments, so that a divergence of Adam's moments is one of AdamW's too.
+AdamW is Adam with its decay decoupled: but for the decay, what is wrong in one is wrong in both.
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ from conformance.divergences.divergence import Divergence
 from conformance.divergences.optimizers import DECOUPLED, FLOAT32_NOTE, float32, other_default, shared_by_all
 from conformance.divergences.patching import Patch
 
-MOMENTS = "Adam._moments"
-ADAMW = "AdamW.update"
+ADAM = "Adam.update"
 
 DENOMINATOR = "np.sqrt(exp_avg_sq) / bias_correction2**0.5 + eps"
-EPSILON_HAT = Patch("optim.adam", DENOMINATOR, "(np.sqrt(exp_avg_sq) + eps) / bias_correction2**0.5", MOMENTS)
+EPSILON_HAT = Patch("optim.adam", DENOMINATOR, "(np.sqrt(exp_avg_sq) + eps) / bias_correction2**0.5", ADAM)
 FIRST_MOMENT, FIRST_MOMENT_SUMMED = 'lerp(state["exp_avg"], grad, 1 - beta1)', 'beta1 * state["exp_avg"] + grad'
 SECOND_MOMENT = 'exp_avg_sq = beta2 * state["exp_avg_sq"] + (1 - beta2) * grad * grad'
-FIRST_UNCORRECTED = Patch("optim.adam", "self.lr / bias_correction1 * exp_avg", "self.lr * exp_avg", MOMENTS)
-SECOND_UNCORRECTED = Patch("optim.adam", "np.sqrt(exp_avg_sq) / bias_correction2**0.5", "np.sqrt(exp_avg_sq)", MOMENTS)
+FIRST_UNCORRECTED = Patch("optim.adam", "self.lr / bias_correction1 * exp_avg", "self.lr * exp_avg", ADAM)
+SECOND_UNCORRECTED = Patch("optim.adam", "np.sqrt(exp_avg_sq) / bias_correction2**0.5", "np.sqrt(exp_avg_sq)", ADAM)
 COUPLED = "grad = grad + self.weight_decay * param"
 
 
@@ -35,26 +34,26 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "adam-epsilon-hat-1e-7",
         "with epsilon added before bias correction and 1e-7 by default",
         "The epsilon hat form with ten times torch's default. Gradients near 1 hide it.",
-        (EPSILON_HAT, other_default(MOMENTS, "eps", "1e-8", "1e-7")),
+        (EPSILON_HAT, other_default(ADAM, "eps", "1e-8", "1e-7")),
         seen_in=("notebook N12", "Keras"),
     ),
     Divergence(
         "adam-epsilon-1e-7",
         "with Adam's epsilon 1e-7 by default",
         "torch's default is 1e-8. Shows where gradients are as small as epsilon.",
-        (other_default(MOMENTS, "eps", "1e-8", "1e-7"),),
+        (other_default(ADAM, "eps", "1e-8", "1e-7"),),
     ),
     Divergence(
         "adam-epsilon-inside-root",
         "with Adam's epsilon inside the root",
         "sqrt(v_hat + eps) in place of sqrt(v_hat) + eps: gradients below 1e-4 make much smaller steps.",
-        (Patch("optim.adam", DENOMINATOR, "np.sqrt(exp_avg_sq / bias_correction2 + eps)", MOMENTS),),
+        (Patch("optim.adam", DENOMINATOR, "np.sqrt(exp_avg_sq / bias_correction2 + eps)", ADAM),),
     ),
     Divergence(
         "adam-without-epsilon",
         "without Adam's epsilon",
         "A parameter that has only seen gradients of 0 becomes 0 / 0.",
-        (Patch("optim.adam", f"{DENOMINATOR}\n", "np.sqrt(exp_avg_sq) / bias_correction2**0.5\n", MOMENTS),),
+        (Patch("optim.adam", f"{DENOMINATOR}\n", "np.sqrt(exp_avg_sq) / bias_correction2**0.5\n", ADAM),),
     ),
     # ----------------------------------------------------------------------------------------- bias correction
     Divergence(
@@ -80,37 +79,37 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "adam-second-correction-without-root",
         "with sqrt(v) divided by 1 - beta2^t, not by its root",
         "The correction belongs to v, under the root.",
-        (Patch("optim.adam", "bias_correction2**0.5", "bias_correction2", MOMENTS),),
+        (Patch("optim.adam", "bias_correction2**0.5", "bias_correction2", ADAM),),
     ),
     Divergence(
         "adam-count-one-ahead",
         "with Adam's step count one ahead in the bias correction",
         "The count starts at 1 and is incremented before its first use.",
-        (Patch("optim.adam", "t = float(step)", "t = float(step) + 1", MOMENTS),),
+        (Patch("optim.adam", "t = float(step)", "t = float(step) + 1", ADAM),),
     ),
     Divergence(
         "adam-count-stays-1",
         "with the bias correction of the first step in every step",
         "The count is created anew, or never advanced.",
-        (Patch("optim.adam", "t = float(step)", "t = 1.0", MOMENTS),),
+        (Patch("optim.adam", "t = float(step)", "t = 1.0", ADAM),),
     ),
     Divergence(
         "adam-second-moment-of-absolute-gradients",
         "with |g| in place of g^2 in Adam's second moment",
         "The root is then that of a first moment: steps grow where gradients shrink.",
-        (Patch("optim.adam", "(1 - beta2) * grad * grad", "(1 - beta2) * np.abs(grad)", MOMENTS),),
+        (Patch("optim.adam", "(1 - beta2) * grad * grad", "(1 - beta2) * np.abs(grad)", ADAM),),
     ),
     Divergence(
         "adam-first-moment-not-kept",
         "with the gradient kept in place of Adam's first moment",
         "The average is computed and not stored: it only ever reaches back one step.",
-        (Patch("optim.adam", '"exp_avg": exp_avg,', '"exp_avg": grad,', MOMENTS),),
+        (Patch("optim.adam", '"exp_avg": exp_avg,', '"exp_avg": grad,', ADAM),),
     ),
     Divergence(
         "adam-count-one-behind",
         "with Adam's step count starting at 0 in the bias correction",
         "The count is incremented after its use: the first step divides by 1 - beta^0 = 0.",
-        (Patch("optim.adam", "t = float(step)", "t = float(step) - 1", MOMENTS),),
+        (Patch("optim.adam", "t = float(step)", "t = float(step) - 1", ADAM),),
         shows_as="exception",
     ),
     Divergence(
@@ -124,7 +123,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
                 f"{SECOND_MOMENT}\n"
                 "        exp_avg, exp_avg_sq = exp_avg / bias_correction1, exp_avg_sq / bias_correction2\n"
                 "        bias_correction1 = bias_correction2 = 1.0",
-                MOMENTS,
+                ADAM,
             ),
         ),
     ),
@@ -133,35 +132,31 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "adam-betas-swapped",
         "with beta1 and beta2 swapped",
         "The first moment remembers a thousand steps, the second ten.",
-        (Patch("optim.adam", "(beta1, beta2), eps", "(beta2, beta1), eps", MOMENTS),),
+        (Patch("optim.adam", "(beta1, beta2), eps", "(beta2, beta1), eps", ADAM),),
     ),
     Divergence(
         "adam-first-moment-summed",
         "with g in place of (1 - beta1) g in Adam's first moment",
         "Half of the exponential average is forgotten: steps are ten times too large.",
-        (Patch("optim.adam", FIRST_MOMENT, FIRST_MOMENT_SUMMED, MOMENTS),),
+        (Patch("optim.adam", FIRST_MOMENT, FIRST_MOMENT_SUMMED, ADAM),),
     ),
     Divergence(
         "adam-second-moment-summed",
         "with g^2 in place of (1 - beta2) g^2 in Adam's second moment",
         "Half of the exponential average is forgotten: steps are 32 times too small.",
-        (Patch("optim.adam", "(1 - beta2) * grad * grad", "grad * grad", MOMENTS),),
+        (Patch("optim.adam", "(1 - beta2) * grad * grad", "grad * grad", ADAM),),
     ),
     Divergence(
         "adam-root-missing",
         "without the root in Adam's denominator",
         "m_hat / (v_hat + eps): the smaller the gradients, the larger the steps.",
-        (
-            Patch(
-                "optim.adam", "np.sqrt(exp_avg_sq) / bias_correction2**0.5", "(exp_avg_sq) / bias_correction2", MOMENTS
-            ),
-        ),
+        (Patch("optim.adam", "np.sqrt(exp_avg_sq) / bias_correction2**0.5", "(exp_avg_sq) / bias_correction2", ADAM),),
     ),
     Divergence(
         "adam-first-moment-ignored",
         "with the gradient itself in place of Adam's first moment",
         "g / (sqrt(v_hat) + eps): RMSprop with bias correction.",
-        (Patch("optim.adam", "self.lr / bias_correction1 * exp_avg", "self.lr * grad", MOMENTS),),
+        (Patch("optim.adam", "self.lr / bias_correction1 * exp_avg", "self.lr * grad", ADAM),),
     ),
     Divergence(
         "adam-moments-in-float32",
@@ -174,7 +169,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
                 f"{SECOND_MOMENT}\n"
                 "        exp_avg = exp_avg.astype(np.float32).astype(param.dtype)\n"
                 "        exp_avg_sq = exp_avg_sq.astype(np.float32).astype(param.dtype)",
-                MOMENTS,
+                ADAM,
             ),
         ),
         precision=True,
@@ -184,7 +179,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "adam-amsgrad-ignored",
         "with amsgrad's maximum kept but not used",
         "The denominator has the present average in place of the largest so far.",
-        (Patch("optim.adam", 'exp_avg_sq = new["max_exp_avg_sq"]', 'new["max_exp_avg_sq"]', MOMENTS),),
+        (Patch("optim.adam", 'exp_avg_sq = new["max_exp_avg_sq"]', 'new["max_exp_avg_sq"]', ADAM),),
     ),
     Divergence(
         "adam-amsgrad-after-bias-correction",
@@ -197,7 +192,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
                 'np.maximum(state["max_exp_avg_sq"], exp_avg_sq)',
                 'np.maximum(state["max_exp_avg_sq"], exp_avg_sq / bias_correction2)\n'
                 "            bias_correction2 = 1.0",
-                MOMENTS,
+                ADAM,
             ),
         ),
         seen_in=("optax",),
@@ -212,7 +207,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
                 'exp_avg_sq = new["max_exp_avg_sq"] = np.maximum(state["max_exp_avg_sq"], exp_avg_sq)',
                 'exp_avg_sq = new["max_exp_avg_sq"] = new["exp_avg_sq"] = '
                 'np.maximum(state["max_exp_avg_sq"], exp_avg_sq)',
-                MOMENTS,
+                ADAM,
             ),
         ),
     ),
@@ -227,15 +222,15 @@ DIVERGENCES: tuple[Divergence, ...] = (
                 "(beta1, beta2), eps = self.betas, self.eps",
                 "(beta1, beta2), eps = self.betas, self.eps\n"
                 f"        beta1, beta2, eps = {float32('beta1')}, {float32('beta2')}, {float32('eps')}",
-                MOMENTS,
+                ADAM,
             ),
-            Patch("optim.adam", "self.lr / bias", f"{float32('self.lr')} / bias", MOMENTS),
-            Patch("optim.adam", "self.weight_decay * param", f"{float32('self.weight_decay')} * param", "Adam.update"),
+            Patch("optim.adam", "self.lr / bias", f"{float32('self.lr')} / bias", ADAM),
+            Patch("optim.adam", "self.weight_decay * param", f"{float32('self.weight_decay')} * param", ADAM),
             Patch(
                 "optim.adam",
                 "self.lr * self.weight_decay",
                 f"{float32('self.lr')} * {float32('self.weight_decay')}",
-                ADAMW,
+                ADAM,
             ),
         ),
         seen_in=("Paddle", "MLX", "ONNX attributes"),
@@ -245,7 +240,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "adamw-decay-not-scaled-by-rate",
         "with AdamW's decay not multiplied by the learning rate",
         "theta <- theta - lambda theta: a thousand times torch's decay at lr 1e-3, and schedules do not reach it.",
-        (Patch("optim.adam", "1 - self.lr * self.weight_decay", "1 - self.weight_decay", ADAMW),),
+        (Patch("optim.adam", "1 - self.lr * self.weight_decay", "1 - self.weight_decay", ADAM),),
         seen_in=("Chainer",),
     ),
     *(
@@ -258,7 +253,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
                     "optim.adam",
                     "self.lr * self.weight_decay",
                     f"self.lr * ({value} if self.weight_decay == 1e-2 else self.weight_decay)",
-                    ADAMW,
+                    ADAM,
                 ),
             ),
             (framework,),
@@ -269,39 +264,47 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "adamw-decay-ignored",
         "without AdamW's decay",
         "The option is accepted and does nothing: Adam.",
-        (Patch("optim.adam", DECOUPLED, "param = param", ADAMW),),
+        (Patch("optim.adam", DECOUPLED, "param = param", ADAM),),
     ),
     Divergence(
         "adamw-decay-sign",
         "with AdamW's decay pulling away from 0",
         "theta <- theta + lr lambda theta.",
-        (Patch("optim.adam", "1 - self.lr * self.weight_decay", "1 + self.lr * self.weight_decay", ADAMW),),
+        (Patch("optim.adam", "1 - self.lr * self.weight_decay", "1 + self.lr * self.weight_decay", ADAM),),
     ),
     Divergence(
         "adamw-decay-coupled",
         "with AdamW's decay added to the gradient",
         "Adam with L2 regularisation, which AdamW is there to replace: the moments rescale the decay.",
-        (Patch("optim.adam", DECOUPLED, COUPLED, ADAMW),),
+        (Patch("optim.adam", DECOUPLED, COUPLED, ADAM),),
+    ),
+    Divergence(
+        "adam-decoupled-decay-ignored",
+        "with Adam's weight decay added to the gradient whatever decoupled_weight_decay says",
+        "The option is accepted and does nothing, while AdamW is right.",
+        (
+            Patch(
+                "optim.adam",
+                "if self.decoupled_weight_decay",
+                "if self.decoupled_weight_decay and type(self) is not Adam",
+                ADAM,
+            ),
+        ),
     ),
     Divergence(
         "adamw-decay-after-the-update",
         "with AdamW's decay applied to the new parameter",
         "The decay acts on theta after Adam's step: off by lr^2 lambda a step.",
         (
-            Patch("optim.adam", DECOUPLED, "param = param", ADAMW),
+            Patch("optim.adam", DECOUPLED, "param = param", ADAM),
             Patch(
                 "optim.adam",
-                "return self._moments(param, grad, state)",
-                "param, state = self._moments(param, grad, state)\n"
-                "        return param * (1 - self.lr * self.weight_decay), state",
-                ADAMW,
+                "return param -",
+                "decay = self.lr * self.weight_decay if self.decoupled_weight_decay else 0\n"
+                "        return (1 - decay) * (param -",
+                ADAM,
             ),
+            Patch("optim.adam", "/ denominator, new", "/ denominator), new", ADAM),
         ),
-    ),
-    Divergence(
-        "adamw-maximize-ignored",
-        "with AdamW minimizing whatever maximize says",
-        "The option is accepted and does nothing.",
-        (Patch("optim.adam", "grad = -grad", "grad = grad", ADAMW),),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from reference.optim.lerp import lerp
 class Adam(Optimizer):
     """Adam (Kingma and Ba 2015), with AMSGrad (Reddi, Kale and Kumar 2018).
 
-        g <- g + lambda theta
+        theta <- theta - gamma lambda theta  if decoupled, else g <- g + lambda theta
         m <- beta1 m + (1 - beta1) g
         v <- beta2 v + (1 - beta2) g^2
         v_max <- max(v_max, v), used in place of v below     (amsgrad: the maximum before bias correction)
@@ -31,6 +31,7 @@ class Adam(Optimizer):
     weight_decay: float = 0
     amsgrad: bool = False
     maximize: bool = False
+    decoupled_weight_decay: bool = False
 
     def check_own(self) -> None:
         check_at_least_zero(learning_rate=self.lr, epsilon=self.eps, weight_decay=self.weight_decay)
@@ -45,16 +46,16 @@ class Adam(Optimizer):
         return state
 
     def update(self, param: Array, grad: Array, state: ParamState) -> tuple[Array, ParamState]:
-        if self.maximize:
-            grad = -grad
-        if self.weight_decay != 0:
-            grad = grad + self.weight_decay * param
-        return self._moments(param, grad, state)
-
-    def _moments(self, param: Array, grad: Array, state: ParamState) -> tuple[Array, ParamState]:
         (beta1, beta2), eps = self.betas, self.eps
         step = count(state["step"])
         t = float(step)
+        if self.maximize:
+            grad = -grad
+        if self.weight_decay != 0:
+            if self.decoupled_weight_decay:
+                param = param * (1 - self.lr * self.weight_decay)
+            else:
+                grad = grad + self.weight_decay * param
         bias_correction1 = 1 - beta1**t
         bias_correction2 = 1 - beta2**t
         exp_avg = lerp(state["exp_avg"], grad, 1 - beta1)
@@ -69,21 +70,13 @@ class Adam(Optimizer):
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam with decoupled weight decay (Loshchilov and Hutter 2019).
-
-        theta <- theta - gamma lambda theta,  then Adam with the gradient as it is
+    """Adam whose weight decay is always decoupled (Loshchilov and Hutter 2019).
 
     The decay is multiplied by the rate, and its default is not 0.
     """
 
     weight_decay: float = 1e-2
-
-    def update(self, param: Array, grad: Array, state: ParamState) -> tuple[Array, ParamState]:
-        if self.maximize:
-            grad = -grad
-        if self.weight_decay != 0:
-            param = param * (1 - self.lr * self.weight_decay)
-        return self._moments(param, grad, state)
+    decoupled_weight_decay: bool = field(default=True, init=False)
 
 
 @dataclass(frozen=True)

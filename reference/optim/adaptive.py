@@ -9,6 +9,7 @@ import numpy as np
 from reference.checks import Array
 from reference.optim.base import ZERO_STEPS, Optimizer, ParamState, check_at_least_zero, count
 from reference.optim.lerp import lerp
+from reference.optim.sparse_gradient import SparseGradient, added_up, check_rows, with_rows
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Adagrad(Optimizer):
         s <- s + g^2                                         (from initial_accumulator_value)
         theta <- theta - gamma / (1 + (t - 1) lr_decay) g / (sqrt(s) + epsilon)
 
-    Epsilon stands outside the root; several frameworks put it inside and start s at 0.1.
+    Epsilon stands outside the root; several frameworks put it inside and start s at 0.1. With a sparse gradient the
+    rows that it has are updated, values of the same row added up first.
     State: ``step``, ``sum``, both there before the first step.
     """
 
@@ -53,6 +55,14 @@ class Adagrad(Optimizer):
         total = state["sum"] + grad * grad
         denominator = np.sqrt(total) + eps
         return param - lr * grad / denominator, {"step": step, "sum": total}
+
+    def check_sparse_gradient(self, name: str, param: Array, grad: SparseGradient) -> None:
+        check_rows(name, param, grad, self.weight_decay)
+
+    def update_rows(self, param: Array, grad: SparseGradient, state: ParamState) -> tuple[Array, ParamState]:
+        rows, gradient = added_up(grad)
+        moved, new = self.update(param[rows], gradient, state | {"sum": state["sum"][rows]})
+        return with_rows(param, rows, moved), new | {"sum": with_rows(state["sum"], rows, new["sum"])}
 
 
 @dataclass(frozen=True)

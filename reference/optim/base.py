@@ -4,26 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
 from reference.checks import FLOATS, Array, Params, check_like
+from reference.optim.sparse_gradient import SparseGradient
 
 ParamState: TypeAlias = dict[str, Array]
 State: TypeAlias = Mapping[str, Mapping[str, Array]]
 
 BLOCK = 1 << 17
 """elements that an update works on at a time, so that the intermediate arrays of large parameters stay in the cache"""
-
-
-class SparseGradient(NamedTuple):
-    """Some rows of a parameter's gradient, all others being 0; a row that comes twice counts with the sum."""
-
-    rows: Array
-    """int64, (n,): indices along the parameter's first axis"""
-    values: Array
-    """(n, ...): the gradient of each of these rows"""
 
 
 @dataclass(frozen=True)
@@ -58,8 +50,12 @@ class Optimizer:
         """The state that a parameter's first update starts from."""
         return self.initial_state(param)
 
-    def update(self, param: Array, grad: Any, state: ParamState) -> tuple[Array, ParamState]:
+    def update(self, param: Array, grad: Array, state: ParamState) -> tuple[Array, ParamState]:
         """One step of one parameter: its new value and its new state."""
+        raise NotImplementedError
+
+    def update_rows(self, param: Array, grad: SparseGradient, state: ParamState) -> tuple[Array, ParamState]:
+        """The same for a sparse gradient."""
         raise NotImplementedError
 
     def check_gradient(self, name: str, param: Array, grad: Any) -> None:
@@ -68,8 +64,13 @@ class Optimizer:
         if isinstance(grad, np.ndarray) and grad.shape == param.shape and grad.dtype == param.dtype:
             return
         if isinstance(grad, SparseGradient):
-            raise RuntimeError(f"{type(self).__name__} does not support sparse gradients, got one for {name}")
-        check_like(f"gradient of {name}", grad, param.shape, param.dtype)
+            self.check_sparse_gradient(name, param, grad)
+        else:
+            check_like(f"gradient of {name}", grad, param.shape, param.dtype)
+
+    def check_sparse_gradient(self, name: str, param: Array, grad: SparseGradient) -> None:
+        """Raise unless the algorithm takes sparse gradients and this one belongs to the parameter."""
+        raise RuntimeError(f"{type(self).__name__} does not support sparse gradients, got one for {name}")
 
     def step(
         self,
@@ -100,7 +101,9 @@ class Optimizer:
             grad, entries = grads.get(name), dict(state[name])
             if grad is not None:
                 before = entries or self.first_state(param)
-                if param.size > BLOCK and self.elementwise:
+                if isinstance(grad, SparseGradient):
+                    param, entries = self.update_rows(param, grad, before)
+                elif param.size > BLOCK and self.elementwise:
                     room = (None, {}) if out is None else (out[0].get(name), out[1][name])
                     param, entries = self._update_in_blocks(param, grad, before, *room)
                 else:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
 
 from reference.checks import Array, Params
-from reference.optim.adam import Adam
-from reference.optim.base import Optimizer, ParamState, SparseGradient, State
+from reference.optim.base import Optimizer, ParamState, State
 from reference.optim.lbfgs import LBFGS
+from reference.optim.sparse_gradient import SparseGradient
+
+ADDED_LATER = ("amsgrad", "centered", "decoupled_weight_decay", "maximize", "nesterov")
+"""options that a state saved by an older torch may lack: they had not been invented, and are off"""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class ParamGroups:
 
 
 AnyOptimizer = TypeVar("AnyOptimizer", Optimizer, ParamGroups, LBFGS)
+AnyMember = TypeVar("AnyMember", Optimizer, LBFGS)
 
 
 def state_dict(
@@ -131,12 +135,12 @@ def load_state_dict(
 
     Without groups the parameters are in the dictionary's order. Options are those that were saved, as in torch; its
     ways of executing (``foreach``, ``fused``, ...) are left out, and so is LBFGS' ``al``, which every iteration
-    writes anew. Whatever is kept but ``step`` gets its parameter's dtype, as torch gives it: NAdam's product and
-    ASGD's eta and mu too, which were float32 until then.
+    writes anew. Options that an older torch did not know are off. AdamW's state makes an AdamW of Adam, and Adam's
+    stays AdamW in AdamW. Whatever is kept but ``step`` gets its parameter's dtype, as torch gives it: NAdam's product
+    and ASGD's eta and mu too, which were float32 until then.
 
     Raises:
-        ValueError: other groups, or another number of parameters in one, than the optimizer has; AdamW's state for
-            Adam, which torch then runs as AdamW.
+        ValueError: other groups, or another number of parameters in one, than the optimizer has.
         KeyError: an option that was not saved, another algorithm's state; torch raises it in the next step.
     """
     groups = optimizer.groups if isinstance(optimizer, ParamGroups) else [(optimizer, list(params))]
@@ -149,9 +153,7 @@ def load_state_dict(
             raise ValueError(
                 "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
             )
-        _check_options(member, group)
-        options = {name: group[name] for name in asdict(member)}
-        members.append((type(member)(**options), group_names))
+        members.append((_with_options(member, group), group_names))
         for name, index in zip(group_names, group["params"], strict=True):
             entries, dtype = saved["state"].get(index, {}), params[name].dtype
             state[name] = {key: _loaded(key, value, dtype) for key, value in entries.items() if key != "al"}
@@ -161,12 +163,13 @@ def load_state_dict(
     return loaded, {name: state[name] for name in params}
 
 
-def _check_options(member: Optimizer | LBFGS, group: Mapping[str, Any]) -> None:
-    missing = [name for name in asdict(member) if name not in group]
+def _with_options(member: AnyMember, group: Mapping[str, Any]) -> AnyMember:
+    saved = dict.fromkeys(ADDED_LATER, False) | dict(group)
+    names = [option.name for option in fields(member) if option.init]
+    missing = [name for name in names if name not in saved]
     if missing:
         raise KeyError(f"these are no options of {type(member).__name__}: {', '.join(missing)} missing")
-    if type(member) is Adam and group.get("decoupled_weight_decay"):
-        raise ValueError("this is AdamW's state: its weight decay is decoupled, which Adam's is not")
+    return type(member)(**{name: saved[name] for name in names})
 
 
 def _loaded(key: str, value: Any, dtype: np.dtype[Any]) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 
 from reference.checks import Array
 from reference.optim.base import ZERO_STEPS, Optimizer, ParamState, check_at_least_zero, count
+from reference.optim.sparse_gradient import SparseGradient, added_up, check_rows, with_rows
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class SGD(Optimizer):
         theta <- theta - gamma g
 
     The rate multiplies the velocity, it is not inside it: after a change of ``lr`` the two forms differ.
+    A sparse gradient counts as 0 in the rows that it has not, whose velocity goes on moving them.
     State: ``momentum_buffer`` with momentum, otherwise none.
     """
 
@@ -59,6 +61,12 @@ class SGD(Optimizer):
             direction = grad + self.momentum * buffer if self.nesterov else buffer
             state = {"momentum_buffer": buffer}
         return param - self.lr * direction, state
+
+    def check_sparse_gradient(self, name: str, param: Array, grad: SparseGradient) -> None:
+        check_rows(name, param, grad, self.weight_decay)
+
+    def update_rows(self, param: Array, grad: SparseGradient, state: ParamState) -> tuple[Array, ParamState]:
+        return self.update(param, with_rows(np.zeros_like(param), *added_up(grad)), state)
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from reference.checks import Array, check_array, check_like
-from reference.optim.base import Optimizer, ParamState, SparseGradient, check_betas
+from reference.checks import Array
+from reference.optim.base import Optimizer, ParamState, check_betas
+from reference.optim.sparse_gradient import SparseGradient, added_up, check_rows, with_rows
 
 
 @dataclass(frozen=True)
@@ -16,8 +17,8 @@ class SparseAdam(Optimizer):
     """Adam on the rows that a sparse gradient has, the others and their moments left alone.
 
         for the rows i of g, values of the same row added up first:
-            m_i <- beta1 m_i + (1 - beta1) g_i
-            v_i <- beta2 v_i + (1 - beta2) g_i^2
+            m_i <- m_i + (1 - beta1) (g_i - m_i)
+            v_i <- v_i + (1 - beta2) (g_i^2 - v_i)
             theta_i <- theta_i - gamma sqrt(1 - beta2^t) / (1 - beta1^t) m_i / (sqrt(v_i) + epsilon)
 
     The step t counts the parameter's gradients, not the row's: a row that comes late has its moments corrected
@@ -25,8 +26,6 @@ class SparseAdam(Optimizer):
     without rows counts as a step.
     State: ``step``, a whole number here, ``exp_avg``, ``exp_avg_sq``.
     """
-
-    elementwise: ClassVar[bool] = False
 
     lr: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
@@ -50,47 +49,28 @@ class SparseAdam(Optimizer):
             raise RuntimeError(f"SparseAdam does not support dense gradients, got one for {name}; please consider Adam")
         if not isinstance(grad, SparseGradient):
             raise TypeError(f"gradient of {name} must be a SparseGradient, got {type(grad).__name__}")
-        check_array(f"rows of {name}", grad.rows)
-        if param.ndim == 0 or grad.rows.ndim != 1 or grad.rows.dtype != np.int64:
-            raise RuntimeError(f"rows of {name} must be a vector of int64, those of a parameter that has rows")
-        if grad.rows.size and (grad.rows.min() < 0 or grad.rows.max() >= param.shape[0]):
-            raise RuntimeError(f"rows of {name} must be in [0, {param.shape[0]}), got {grad.rows}")
-        check_like(f"values of {name}", grad.values, (grad.rows.size, *param.shape[1:]), param.dtype)
+        check_rows(name, param, grad)
 
     def first_state(self, param: Array) -> ParamState:
         return {"step": np.array(0), "exp_avg": np.zeros_like(param), "exp_avg_sq": np.zeros_like(param)}
 
-    def update(self, param: Array, grad: SparseGradient, state: ParamState) -> tuple[Array, ParamState]:
+    def update_rows(self, param: Array, grad: SparseGradient, state: ParamState) -> tuple[Array, ParamState]:
         (beta1, beta2), eps = self.betas, self.eps
         step = np.array(int(state["step"]) + 1)
         t = int(step)
-        rows, gradient = _rows_added_up(grad)
+        rows, gradient = added_up(grad)
         if self.maximize:
             gradient = -gradient
+        exp_avg, exp_avg_sq = state["exp_avg"][rows], state["exp_avg_sq"][rows]
         bias_correction1 = 1 - beta1**t
         bias_correction2 = 1 - beta2**t
-        exp_avg = beta1 * state["exp_avg"][rows] + (1 - beta1) * gradient
-        exp_avg_sq = beta2 * state["exp_avg_sq"][rows] + (1 - beta2) * gradient * gradient
+        exp_avg = exp_avg + (1 - beta1) * (gradient - exp_avg)
+        exp_avg_sq = exp_avg_sq + (1 - beta2) * (gradient * gradient - exp_avg_sq)
         rate = self.lr * bias_correction2**0.5 / bias_correction1
         moved = param[rows] - rate * exp_avg / (np.sqrt(exp_avg_sq) + eps)
         new = {
             "step": step,
-            "exp_avg": _with_rows(state["exp_avg"], rows, exp_avg),
-            "exp_avg_sq": _with_rows(state["exp_avg_sq"], rows, exp_avg_sq),
+            "exp_avg": with_rows(state["exp_avg"], rows, exp_avg),
+            "exp_avg_sq": with_rows(state["exp_avg_sq"], rows, exp_avg_sq),
         }
-        return _with_rows(param, rows, moved), new
-
-
-def _rows_added_up(grad: SparseGradient) -> tuple[Array, Array]:
-    """Every row once, in order: the update is not linear in the gradient."""
-    rows, place = np.unique(grad.rows, return_inverse=True)
-    values = np.zeros_like(grad.values, shape=(rows.size, *grad.values.shape[1:]))
-    for k, row in enumerate(place):
-        values[row] = values[row] + grad.values[k]
-    return rows, values
-
-
-def _with_rows(array: Array, rows: Array, values: Array) -> Array:
-    result = array.copy()
-    result[rows] = values
-    return result
+        return with_rows(param, rows, moved), new

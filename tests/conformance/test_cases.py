@@ -235,8 +235,6 @@ OPTIMIZERS = sorted(optimizer.DEFAULTS)
 @pytest.mark.parametrize("algorithm", OPTIMIZERS)
 def test_an_optimizers_defaults_are_torchs(algorithm: str) -> None:
     arguments = _arguments(getattr(torch.optim, algorithm))
-    if algorithm in ("Adam", "AdamW"):
-        arguments.pop("decoupled_weight_decay", None)  # torch's name for Adam being AdamW
     defaults = {key: tuple(v) if isinstance(v, list) else v for key, v in optimizer.DEFAULTS[algorithm].items()}
     assert defaults == arguments
 

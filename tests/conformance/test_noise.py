@@ -105,7 +105,7 @@ def test_noise_arrives_in_every_array_of_every_reference_function(family: str, c
             same = int(np.count_nonzero((np.asarray(value) == base) & rounded))
             if rounded.any() and same == np.count_nonzero(rounded):
                 lost.append((case.id, name))
-            sparse = case.config.get("algorithm") == "SparseAdam"
+            sparse = family == "optimizer_sparse" or case.config.get("algorithm") == "SparseAdam"
             unmoved[sparse] += same
             elements[sparse] += int(np.count_nonzero(rounded))
     assert plain == []

@@ -269,7 +269,7 @@ ELSEWHERE = {
         "optim.adam",
         'lerp(state["exp_avg"], grad, 1 - beta1)',
         'beta1 * state["exp_avg"] + (1 - beta1) * grad',
-        "Adam._moments",
+        "Adam.update",
     ),
     "RAdam-lr": Patch(
         "optim.adam", "exp_avg / bias_correction1 * self.lr", "self.lr * (exp_avg / bias_correction1)", "RAdam.update"

@@ -46,9 +46,7 @@ RNN = (
 
 OPTIMIZER = (
     _mistake("sgd-rate-squared", Patch("optim.sgd", "self.lr", "self.lr**2", "SGD.update")),
-    _mistake(
-        "adam-third-power", Patch("optim.adam", "bias_correction2**0.5", "bias_correction2**0.4", "Adam._moments")
-    ),
+    _mistake("adam-third-power", Patch("optim.adam", "bias_correction2**0.5", "bias_correction2**0.4", "Adam.update")),
     _mistake(
         "rmsprop-steps-halved",
         Patch("optim.adaptive", "self.lr * buffer", "0.5 * self.lr * buffer", "RMSprop.update"),

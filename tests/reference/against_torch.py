@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from reference import optim
 from reference.checks import Array
 
 torch.set_num_threads(1)
@@ -90,3 +91,31 @@ def assert_same_refusal(in_torch: Call, in_reference: Call, mentions: str = "") 
         in_torch()
     expected = TypeError if refusal.type is AttributeError else refusal.type
     assert_refused(in_reference, expected, mentions)
+
+
+class Beside:
+    """The same run of one parameter, here and in torch."""
+
+    def __init__(self, algorithm: str, param: Array, options: dict[str, Any]) -> None:
+        self.optimizer: optim.Optimizer = getattr(optim, algorithm)(**options)
+        self.params: dict[str, Array] = {"w": frozen(param)}
+        self.state = self.optimizer.init(self.params)
+        self.theirs = leaf(param)
+        self.torch = getattr(torch.optim, algorithm)([self.theirs], **options)
+
+    def step(self, grad: Any, theirs: torch.Tensor | None = None) -> None:
+        self.params, self.state = self.optimizer.step(self.params, {"w": grad}, self.state)
+        self.theirs.grad = tensor(grad) if theirs is None else theirs
+        self.torch.step()
+
+    def assert_equal(self, tolerance: float) -> None:
+        assert_close(self.params["w"], self.theirs, "parameter", tolerance)
+        self.assert_states_equal(tolerance)
+
+    def assert_states_equal(self, tolerance: float) -> None:
+        theirs = self.torch.state[self.theirs]
+        assert self.state["w"].keys() == theirs.keys()
+        for key, value in theirs.items():
+            assert_close(
+                self.state["w"][key], value.to_dense() if isinstance(value, torch.Tensor) else value, key, tolerance
+            )

@@ -165,8 +165,8 @@ def test_groups_that_do_not_fit() -> None:
 @pytest.mark.parametrize(
     ("saving", "loading", "missing"),
     [
-        ("Adam", "SGD", "momentum, dampening, nesterov"),
-        ("SGD", "Adam", "betas, eps, amsgrad"),
+        ("Adam", "SGD", "momentum, dampening"),
+        ("SGD", "Adam", "betas, eps"),
         ("SGD", "LBFGS", "max_iter"),
     ],
 )
@@ -187,10 +187,34 @@ def test_another_algorithms_state(saving: str, loading: str, missing: str) -> No
     )
 
 
-def test_adamw_is_not_taken_for_adam() -> None:
-    params = {"w": np.ones(2)}
-    saved = torch.optim.AdamW([leaf(params["w"])]).state_dict()
-    assert_refused(lambda: optim.load_state_dict(optim.Adam(), params, saved), ValueError, "AdamW")
-    for right in (saved, torch.optim.Adam([leaf(params["w"])], weight_decay=0.5).state_dict()):
-        loaded, _ = optim.load_state_dict(optim.AdamW(), params, right)
-        assert loaded == optim.AdamW(weight_decay=right["param_groups"][0]["weight_decay"])
+@pytest.mark.parametrize("saving", ["Adam", "AdamW"])
+@pytest.mark.parametrize("loading", ["Adam", "AdamW"])
+def test_decay_is_decoupled_where_it_was_and_always_in_adamw(saving: str, loading: str) -> None:
+    param, grad = np.ones(2), np.array([0.5, -2.0])
+    saved = getattr(torch.optim, saving)([leaf(param)], lr=0.1, weight_decay=0.5).state_dict()
+    theirs = leaf(param)
+    theirs.grad = tensor(grad)
+    running = getattr(torch.optim, loading)([theirs])
+    running.load_state_dict(saved)
+    running.step()
+    optimizer, state = optim.load_state_dict(getattr(optim, loading)(), {"w": param}, saved)
+    assert dataclasses.asdict(optimizer)["decoupled_weight_decay"] == ("AdamW" in (saving, loading))
+    assert_all_close(optimizer.step({"w": param}, {"w": grad}, state)[0], {"w": as_array(theirs)})
+
+
+ADDED_LATER = [
+    ("SGD", "nesterov"), ("SGD", "maximize"), ("RMSprop", "centered"), ("RMSprop", "maximize"), ("Adam", "amsgrad"),
+    ("Adam", "maximize"), ("Adam", "decoupled_weight_decay"), ("NAdam", "decoupled_weight_decay"),
+    ("RAdam", "maximize"), ("AdamW", "decoupled_weight_decay"), ("SparseAdam", "maximize"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("algorithm", "option"), ADDED_LATER)
+def test_an_option_that_an_older_torch_did_not_save_is_as_torch_takes_it(algorithm: str, option: str) -> None:
+    saved = getattr(torch.optim, algorithm)([leaf(np.ones(2))], lr=0.5).state_dict()
+    del saved["param_groups"][0][option]
+    theirs = getattr(torch.optim, algorithm)([leaf(np.ones(2))])
+    theirs.load_state_dict(saved)
+    loaded = dataclasses.asdict(optim.load_state_dict(getattr(optim, algorithm)(), {"w": np.ones(2)}, saved)[0])
+    assert loaded["lr"] == 0.5
+    assert loaded[option] == theirs.param_groups[0].get(option, False)

@@ -1,4 +1,4 @@
-"""Optimizers that look at a parameter as a whole, or at some of its rows, against torch.optim."""
+"""Optimizers that look at a parameter as a whole, against torch.optim."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ import pytest
 import torch
 
 from reference import optim
-from reference.checks import Array
 from reference.rounding import round_to_bfloat16
-from tests.reference.against_torch import assert_close, assert_refused, assert_same_refusal, frozen, leaf, tensor
+from tests.reference.against_torch import (
+    Beside,
+    assert_close,
+    assert_same_refusal,
+    leaf,
+    tensor,
+)
 
 STEPS = 20
 SHAPES = [(5, 3), (3, 5), (4, 1)]
@@ -38,32 +43,6 @@ OPTIONS = {"Adafactor": ADAFACTOR, "Muon": MUON}
 
 BFLOAT16 = 0.05
 """how far torch's direction lies from one without rounding, norm over norm: 2 to 4 percent"""
-
-
-class Beside:
-    """The same run of one parameter, here and in torch."""
-
-    def __init__(self, algorithm: str, param: Array, options: dict[str, Any]) -> None:
-        self.optimizer: optim.Optimizer = getattr(optim, algorithm)(**options)
-        self.params: dict[str, Array] = {"w": frozen(param)}
-        self.state = self.optimizer.init(self.params)
-        self.theirs = leaf(param)
-        self.torch = getattr(torch.optim, algorithm)([self.theirs], **options)
-
-    def step(self, grad: Any, theirs: torch.Tensor | None = None) -> None:
-        self.params, self.state = self.optimizer.step(self.params, {"w": grad}, self.state)
-        self.theirs.grad = tensor(grad) if theirs is None else theirs
-        self.torch.step()
-
-    def assert_equal(self, tolerance: float) -> None:
-        assert_close(self.params["w"], self.theirs, "parameter", tolerance)
-        self.assert_states_equal(tolerance)
-
-    def assert_states_equal(self, tolerance: float) -> None:
-        theirs = self.torch.state[self.theirs]
-        assert self.state["w"].keys() == theirs.keys()
-        for key, value in theirs.items():
-            assert_close(self.state["w"][key], value, key, tolerance)
 
 
 def random_options(algorithm: str, rng: np.random.Generator) -> dict[str, Any]:
@@ -165,94 +144,6 @@ def test_defaults_are_those_of_torch(algorithm: str) -> None:
 
 def test_sparse_adams_defaults_are_those_of_torch() -> None:
     assert dataclasses.asdict(optim.SparseAdam()) == torch.optim.SparseAdam([torch.zeros(1)]).defaults
-
-
-# ---------------------------------------------------------------------------------------------------- SparseAdam
-
-
-def sparse(rows: list[int], values: Array, shape: tuple[int, ...]) -> tuple[optim.SparseGradient, torch.Tensor]:
-    """The same gradient for both sides."""
-    index = np.array(rows, dtype=np.int64)
-    theirs = torch.sparse_coo_tensor(tensor(index)[None], tensor(values), shape, check_invariants=True)
-    return optim.SparseGradient(index, frozen(values)), theirs
-
-
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("shape", [(5, 3), (5,), (5, 2, 2)])
-def test_sparse_adam_is_torchs(shape: tuple[int, ...], dtype: Any) -> None:
-    rng = np.random.default_rng(len(shape))
-    for options in ({}, {"lr": 0.1, "betas": (0.5, 0.7), "eps": 1e-3, "maximize": True}):
-        run = Beside("SparseAdam", rng.standard_normal(shape).astype(dtype), options)
-        for rows in ([0, 2], [2, 2, 1, 2], [], [4, 0, 1], [3], [0, 0]):
-            values = (10.0 ** rng.integers(-8, 1)) * rng.standard_normal((len(rows), *shape[1:]))
-            run.step(*sparse(rows, values.astype(dtype), shape))
-            run.assert_equal(1e-12 if dtype == np.float64 else 1e-5)
-        assert run.state["w"]["step"] == 6
-
-
-def test_sparse_adam_returns_new_arrays() -> None:
-    params = {"w": frozen(np.ones((3, 2)))}
-    optimizer = optim.SparseAdam()
-    grad = sparse([1], np.ones((1, 2)), (3, 2))[0]
-    first_params, first = optimizer.step(params, {"w": grad}, optimizer.init(params))
-    kept = {key: value.copy() for key, value in first["w"].items()}
-    second_params, second = optimizer.step(first_params, {"w": grad}, first)
-    assert all(np.array_equal(first["w"][key], kept[key]) for key in kept)
-    assert not np.shares_memory(second_params["w"], first_params["w"])
-    assert not any(np.shares_memory(second["w"][key], first["w"][key]) for key in kept)
-
-
-@pytest.mark.parametrize(
-    ("rows", "values", "error"),
-    [
-        ([0], np.zeros((2, 2)), RuntimeError),
-        ([0], np.zeros((1, 3)), RuntimeError),
-        ([0], np.zeros((1, 2), np.float32), RuntimeError),
-        ([3], np.zeros((1, 2)), RuntimeError),
-        ([-1], np.zeros((1, 2)), RuntimeError),
-    ],
-)
-def test_wrong_sparse_gradients(rows: list[int], values: Array, error: type[Exception]) -> None:
-    """torch refuses the same tensors when they are made or become a gradient."""
-
-    def in_torch() -> None:
-        made = torch.sparse_coo_tensor(torch.tensor([rows]), tensor(values), (3, 2), check_invariants=True)
-        leaf(np.zeros((3, 2))).grad = made
-
-    params = {"w": np.zeros((3, 2))}
-    grad = optim.SparseGradient(np.array(rows), values)
-    assert_same_refusal(in_torch, lambda: optim.SparseAdam().step(params, {"w": grad}, {"w": {}}))
-
-
-@pytest.mark.parametrize(
-    ("param", "rows", "error", "mentions"),
-    [
-        (np.zeros((3, 2)), [0], TypeError, "rows of w must be a NumPy array"),
-        (np.zeros((3, 2)), np.zeros((1, 1), np.int64), RuntimeError, "rows of w must be a vector of int64"),
-        (np.zeros((3, 2)), np.zeros(1, np.int32), RuntimeError, "rows of w must be a vector of int64"),
-        (np.zeros((3, 2)), np.zeros(1), RuntimeError, "rows of w must be a vector of int64"),
-        (np.zeros(()), np.zeros(1, np.int64), RuntimeError, "parameter that has rows"),
-    ],
-)
-def test_rows_that_are_no_vector_of_indices(param: Array, rows: Any, error: type[Exception], mentions: str) -> None:
-    """torch's sparse tensors cannot be made of these, or have no place for them."""
-    grad = optim.SparseGradient(rows, np.zeros((1, *param.shape[1:])))
-    assert_refused(lambda: optim.SparseAdam().step({"w": param}, {"w": grad}, {"w": {}}), error, mentions)
-
-
-def test_dense_gradients_are_refused_by_sparse_adam_and_sparse_ones_by_the_others() -> None:
-    params = {"w": np.zeros((3, 2))}
-    run = Beside("SparseAdam", np.zeros((3, 2)), {})
-    run.theirs.grad = torch.zeros(3, 2, dtype=torch.float64)
-    assert_same_refusal(
-        run.torch.step, lambda: optim.SparseAdam().step(params, {"w": np.zeros((3, 2))}, {"w": {}}), "dense"
-    )
-    ours, theirs = sparse([0], np.zeros((1, 2)), (3, 2))
-    for algorithm in ("Adam", "Adamax", "NAdam", "RAdam", "Adadelta", "ASGD", "Rprop", "Adafactor", "Muon"):
-        other = Beside(algorithm, np.zeros((3, 2)), {})
-        other.theirs.grad = theirs
-        assert_same_refusal(other.torch.step, lambda other=other: other.step(ours), "sparse")  # type: ignore[misc]
-    assert_refused(lambda: optim.SparseAdam().step(params, {"w": 0.0}, {"w": {}}), TypeError, "SparseGradient")  # type: ignore[dict-item]
 
 
 # ------------------------------------------------------------------------------------------------------ refusals

@@ -75,13 +75,14 @@ def test_large_parameters_are_updated_in_blocks_unless_they_count_as_a_whole(
     algorithm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     optimizer = getattr(optim, algorithm)()
-    update, sizes = type(optimizer).update, []
+    name = "update_rows" if algorithm == "SparseAdam" else "update"
+    update, sizes = getattr(type(optimizer), name), []
 
     def watched(self: Any, param: Array, grad: Any, state: Any) -> Any:
         sizes.append(param.size)
         return update(self, param, grad, state)
 
-    monkeypatch.setattr(type(optimizer), "update", watched)
+    monkeypatch.setattr(type(optimizer), name, watched)
     monkeypatch.setattr(optim.base, "BLOCK", 10)
     params = {"w": np.ones((6, 4))}
     grads = {"w": gradient(algorithm, np.ones((6, 4)))[0]}
