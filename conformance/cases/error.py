@@ -583,10 +583,9 @@ def _optimizers(algorithm: str) -> Iterator[Case]:
         for pair in ([-1.0, 1e-3], [None, -1.0], [0.0, 0.0]):
             yield from _case(call, f"eps-{_said(pair)}", config | {"eps": pair}, params, "one of two at its limit")
     if algorithm == "AdamW":
-        unknown = config | {"decoupled_weight_decay": False}
-        yield from _case(
-            call, "decoupled_weight_decay-unknown-argument", unknown, params, "AdamW's decay is always decoupled"
-        )
+        coupled = config | {"decoupled_weight_decay": False}
+        note = "AdamW's decay is always decoupled"
+        yield from _case(call, "decoupled_weight_decay-unknown-argument", coupled, params, note)
     if algorithm == "SGD":
         nesterov = config | {"nesterov": True}
         yield from _case(call, "nesterov", nesterov, params, "there is nothing to look ahead along")
