@@ -16,6 +16,7 @@ Data flows one way:
     cache.py            what was simulated before
     run.py              all cases of a run on worker processes
     log.py, schema.py   the results log, and the types of what its lines hold
+    files.py            results replace those of an earlier run in one step
 
 What is known to go wrong, beside it:
 

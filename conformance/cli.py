@@ -13,11 +13,10 @@ from typing import Any, NoReturn, TypeVar, get_args
 import click
 from tabulate import tabulate
 
-from conformance import cases, explain, kill, log, run
+from conformance import cases, explain, files, kill, log, run
 from conformance.case import DTYPES, FAMILIES, Case, Level
 from conformance.cases.torch_suites import SUITES, TorchSuiteMissingError
 from conformance.divergences import by_id, catalogue
-from conformance.divergences.notebook import SIMPLE_RNN, SIMPLE_RNN_2
 from conformance.implementation import REFERENCE, ImplementationError
 from conformance.isolated import opened
 from reports import kill_matrix, markdown, summary, teaching, terminal
@@ -226,7 +225,7 @@ def explain_command(name: str) -> None:
         return
     wanted = [[name, teaching.shape_text(shape), dtype] for name, shape, dtype in explain.results(case)]
     click.echo(github(["wanted in the result", "shape", "dtype"], wanted))
-    caught = [entry for entry in kill.kills_of(case, list(by_id())) if entry.kind != "equivalent"]
+    caught = kill.kills_of(case, list(by_id()))
     click.echo(github(["it catches", "in", "error / tolerance"], [_kill_row(entry) for entry in caught]))
 
 
@@ -234,16 +233,7 @@ def explain_command(name: str) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; printed if left out.")
 def catalogue_command(out: Path | None) -> None:
     """Show every known divergence with its note, its patch and its effect: a page for teaching."""
-    cases_shown = [
-        "documented/notebook/three-step/float64",
-        "core/notebook/SimpleRNN-SGDrnn/float64",
-        "core/notebook/SimpleRNN-ReLU/float64",
-    ]
-    paths = [("SimpleRNN", cases_shown, explain.path_to_torch(SIMPLE_RNN, cases_shown))]
-    cases_shown = [
-        name.replace("three-step", "three-step-last").replace("SimpleRNN", "SimpleRNN2") for name in cases_shown
-    ]
-    paths.append(("SimpleRNN2", cases_shown, explain.path_to_torch(SIMPLE_RNN_2, cases_shown)))
+    paths = [(layer, path.cases, path.steps()) for layer, path in explain.PATHS.items()]
     text = teaching.page([(divergence, explain.worked(divergence)) for divergence in catalogue()], paths)
     if out is None:
         click.echo(text, nl=False)
@@ -252,20 +242,12 @@ def catalogue_command(out: Path | None) -> None:
 
 
 def _onnx_comparison(kills: Sequence[kill.Kill]) -> str:
-    """How many of the divergences that the ONNX node tests reach they catch, beside how many the cases do."""
     from conformance import onnx_node_tests  # an extra, and slow to import
 
     try:
-        measured = onnx_node_tests.measure()
+        return kill_matrix.comparison(onnx_node_tests.measure(), kills)
     except onnx_node_tests.OnnxMissingError as error:
         raise _Refused(str(error)) from None
-    ours = {found.divergence for found in kills}
-    return (
-        f"For comparison, the ONNX node tests ({len(measured.applicable)} of {len(measured.tests)} apply) "
-        f"reach {len(measured.reached)} of these divergences. They catch {len(measured.caught)}, the cases here "
-        f"{len(ours & set(measured.reached))}. Of all {len(measured.divergences)} they catch {len(measured.caught)}, "
-        f"the cases here {len(ours & set(measured.divergences))}."
-    )
 
 
 def _kill_row(entry: kill.Kill) -> list[str]:
@@ -277,22 +259,22 @@ def _progress(results: Iterable[Result], length: int) -> Any:
     return click.progressbar(results, length=length, label="cases", file=sys.stderr, hidden=not sys.stderr.isatty())
 
 
-def _make_folder(out: Path, *files: str) -> None:
+def _make_folder(out: Path, *names: str) -> None:
     """Make the folder for results, and find out before the work whether it takes them."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _Refused(f"cannot write to {out}: {error.strerror}, expected a folder") from None
-    for name in files:
+    for name in names:
         try:
-            log.check_writable(out / name)
+            files.check_writable(out / name)
         except OSError as error:
             raise _Refused(f"cannot write {out / name}: {error.strerror}") from None
 
 
 def _write(texts: Mapping[Path, str]) -> None:
     try:
-        log.write_texts(texts)
+        files.write(texts)
     except OSError as error:
         raise _Refused(f"cannot write {' and '.join(map(str, texts))}: {error.strerror}") from None
 

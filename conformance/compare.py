@@ -60,6 +60,16 @@ class Check:
     """why it did not run with torch's rounding, where that was asked for"""
 
 
+def check_of(case: Case, array: str | None, verdict: Verdict, **details: Any) -> Check:
+    """The verdict on an array of a case; on the case as a whole if ``array`` is None."""
+    return Check(case.id, case.family, case.suite, str(case.dtype), array, verdict, **details)
+
+
+def check_of_call(case: Case, agrees: bool, actual: object, expected: object) -> Check:
+    """The verdict on a call that may be wrong, with how it ended on both sides."""
+    return check_of(case, "refusal", "agrees" if agrees else "diverges", reason=f"{actual}; torch: {expected}")
+
+
 @dataclass(frozen=True)
 class Judge:
     """What verdicts on a case rest on: torch's trace, the arbiter's, and the tolerance.
@@ -97,20 +107,20 @@ class Judge:
             # a class of exceptions has no rounding, and in a wider float the call is another one
             same = bool(np.array_equal(actual["refusal"], self.expected["refusal"]))
             outcomes = [refusals.describe(trace) for trace in (actual, self.expected)]
-            yield self.refusal(same, *outcomes)
+            yield check_of_call(self.case, same, *outcomes)
             return
         unit = self._unit(actual)
         for name, expected in self.expected.items():
             if name in actual:
                 yield self._compare(name, actual[name], expected, unit)
             elif self.complete:
-                yield self._check(name, "diverges", reason="missing: torch gives this array")
+                yield check_of(self.case, name, "diverges", reason="missing: torch gives this array")
             else:
-                yield self._check(name, "skipped", reason="not given by the implementation")
+                yield check_of(self.case, name, "skipped", reason="not given by the implementation")
         for name in actual:
             if name not in self.expected:
                 known = ", ".join(self.expected)
-                yield self._check(name, "errored", reason=f"unknown array {name}: this case has {known}")
+                yield check_of(self.case, name, "errored", reason=f"unknown array {name}: this case has {known}")
         for name, figures in self.case.printed.items():
             if name in actual:
                 yield self._compare_printed(name, actual[name], figures, unit)
@@ -125,26 +135,16 @@ class Judge:
                     return "sigma"
         return "floor"
 
-    def refusal(self, agrees: bool, actual: object, expected: object) -> Check:
-        """The verdict on a call that may be wrong, with how it ended on both sides."""
-        return self._check("refusal", "agrees" if agrees else "diverges", reason=f"{actual}; torch: {expected}")
-
-    def whole(self, verdict: Verdict, reason: str) -> Check:
-        """A verdict on the case as a whole."""
-        return self._check(None, verdict, reason=reason)
-
-    def _check(self, array: str | None, verdict: Verdict, **details: Any) -> Check:
-        case = self.case
-        return Check(case.id, case.family, case.suite, str(case.dtype), array, verdict, **details)
-
     def _compare(self, name: str, actual: Array, expected: Array, unit: Unit) -> Check:
         if actual.shape != expected.shape:
-            return self._check(name, "diverges", reason=f"shape {actual.shape}, expected {expected.shape}")
+            return check_of(self.case, name, "diverges", reason=f"shape {actual.shape}, expected {expected.shape}")
         if actual.dtype != expected.dtype:
             values = self._values(name, actual, expected, unit)
-            return self._check(name, "diverges", reason=f"dtype {actual.dtype}, expected {expected.dtype}; {values}")
+            return check_of(
+                self.case, name, "diverges", reason=f"dtype {actual.dtype}, expected {expected.dtype}; {values}"
+            )
         if expected.size == 0:
-            return self._check(name, "agrees", ratio=0.0, reason="empty")
+            return check_of(self.case, name, "agrees", ratio=0.0, reason="empty")
 
         sigma = self._sigma(name, unit)
         comparison = Comparison.of(actual, expected, sigma)
@@ -152,18 +152,20 @@ class Judge:
         if self.case.suite == "documented":
             details["values"] = {"actual": actual.tolist(), "expected": expected.tolist()}
         if unit == "sigma" and self.simulation.inadmissible:
-            return self._check(name, "skipped", **details, reason=f"inadmissible: {self.simulation.inadmissible}")
+            return check_of(
+                self.case, name, "skipped", **details, reason=f"inadmissible: {self.simulation.inadmissible}"
+            )
         if comparison.ratio > 1:
-            return self._check(name, "diverges", **details, reason=comparison.reason)
+            return check_of(self.case, name, "diverges", **details, reason=comparison.reason)
         if other_zeros(self.case, actual, expected):
-            return self._check(name, "diverges", **details, reason="a zero of the other sign")
+            return check_of(self.case, name, "diverges", **details, reason="a zero of the other sign")
         # like float32, bfloat16 is not the place to find bugs: an agreement is not asked for its power
         coarse = unit == "sigma" and self.simulation.bfloat16
         if not coarse and not tolerance.has_power(sigma, self.arbiter[name], self.precision):
             resolution = tolerance.resolution(sigma, self.arbiter[name])
             reason = f"inadmissible: rounding alone explains errors of {resolution:.1g}"
-            return self._check(name, "skipped", **details, reason=reason)
-        return self._check(name, "agrees", **details)
+            return check_of(self.case, name, "skipped", **details, reason=reason)
+        return check_of(self.case, name, "agrees", **details)
 
     def _sigma(self, name: str, unit: Unit) -> Array:
         if unit == "sigma":
@@ -185,12 +187,15 @@ class Judge:
     def _compare_printed(self, name: str, actual: Array, figures: Array, unit: Unit) -> Check:
         """Against figures in print: half a unit of the last digit, the rounding of the printing, and that of float."""
         if actual.shape != figures.shape:
-            return self._check(f"{name} (printed)", "diverges", reason=f"shape {actual.shape}, printed {figures.shape}")
+            return check_of(
+                self.case, f"{name} (printed)", "diverges", reason=f"shape {actual.shape}, printed {figures.shape}"
+            )
         limit = 0.5 * 10.0**-self.case.printed_digits + ELEMENT_LIMIT * self._sigma(name, unit)
         difference = np.abs(actual - figures)
         worst = np.unravel_index(np.argmax(difference / limit), difference.shape)
         agrees = bool(np.all(difference <= limit))
-        return self._check(
+        return check_of(
+            self.case,
             f"{name} (printed)",
             "agrees" if agrees else "diverges",
             tolerance=float(limit[worst]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -14,6 +14,7 @@ from conformance.adapters import reference
 from conformance.case import Case
 from conformance.diagnose import ordered
 from conformance.divergences import Divergence, applied, by_id
+from conformance.divergences.notebook import SIMPLE_RNN, SIMPLE_RNN_2
 from conformance.divergences.patching import functions_of, source
 from conformance.reach import executed
 from conformance.refusals import describe
@@ -92,23 +93,44 @@ def results(case: Case) -> list[tuple[str, tuple[int, ...], str]]:
     )
 
 
-def path_to_torch(divergences: Sequence[str], case_ids: Sequence[str]) -> list[Step]:
-    """Divergences removed one after another, in order, and the error that is left after each."""
-    steps = []
-    chosen = {case.id: case for case in cases.all_cases()}
-    for count in range(len(divergences) + 1):
-        remaining = [by_id()[name] for name in divergences[count:]]
-        errors = []
-        for case in (chosen[name] for name in case_ids):
-            right = _run(case)
-            with applied(remaining):
-                wrong = _run(case)
-            errors.append(np.inf if isinstance(wrong, str) or isinstance(right, str) else _largest_error(wrong, right))
-        steps.append(Step(divergences[count - 1] if count else "", tuple(errors)))
-    return steps
+@dataclass(frozen=True)
+class Path:
+    """The way from a notebook's layer to torch."""
+
+    divergences: Sequence[str]
+    """what the layer as written has, in the order in which it is taken back"""
+    cases: Sequence[str]
+
+    def steps(self) -> list[Step]:
+        """Divergences removed one after another, and the error that is left after each."""
+        found = []
+        chosen = {case.id: case for case in cases.all_cases()}
+        for count in range(len(self.divergences) + 1):
+            remaining = [by_id()[name] for name in self.divergences[count:]]
+            errors = []
+            for case in (chosen[name] for name in self.cases):
+                right = _run(case)
+                with applied(remaining):
+                    wrong = _run(case)
+                errors.append(_largest_error(wrong, right))
+            found.append(Step(self.divergences[count - 1] if count else "", tuple(errors)))
+        return found
 
 
-def _largest_error(wrong: Trace, right: Trace) -> float:
+def _of_layer(divergences: Sequence[str], layer: str, three_steps: str) -> Path:
+    names = (f"documented/notebook/{three_steps}", f"core/notebook/{layer}-SGDrnn", f"core/notebook/{layer}-ReLU")
+    return Path(divergences, [f"{name}/float64" for name in names])
+
+
+PATHS: Mapping[str, Path] = {
+    "SimpleRNN": _of_layer(SIMPLE_RNN, "SimpleRNN", "three-step"),
+    "SimpleRNN2": _of_layer(SIMPLE_RNN_2, "SimpleRNN2", "three-step-last"),
+}
+
+
+def _largest_error(wrong: Trace | str, right: Trace | str) -> float:
+    if isinstance(wrong, str) or isinstance(right, str):
+        return np.inf
     errors = [tolerance.norm(wrong[name] - right[name]) / (tolerance.norm(right[name]) or 1.0) for name in right]
     return max(errors)
 

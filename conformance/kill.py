@@ -6,12 +6,11 @@ reference does not.
 
 from __future__ import annotations
 
-import multiprocessing
 import warnings
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +21,7 @@ from conformance.compare import Check, Judge, other_zeros
 from conformance.divergences import Divergence, applied, by_id, catalogue
 from conformance.divergences.patching import functions_of
 from conformance.reach import executed
-from conformance.run import CachedJudge, cores, expectation, start_process
+from conformance.run import CachedJudge, expectation, on_processes, start_process
 from conformance.tolerance import Precision
 from conformance.trace import Trace, as_trace
 
@@ -44,14 +43,7 @@ class Kill(NamedTuple):
 def kills(cases: Sequence[Case], divergences: Sequence[Divergence] | None = None) -> Iterator[list[Kill]]:
     """What each case catches, in order, as it becomes known."""
     chosen = [divergence.id for divergence in (catalogue() if divergences is None else divergences)]
-    processes = min(cores(), max(len(cases) // 25, 1))
-    if processes == 1:
-        start_process()
-        yield from (kills_of(case, chosen) for case in cases)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, start_process) as pool:
-        yield from pool.map(kills_of, cases, [chosen] * len(cases), chunksize=4)
+    yield from on_processes(partial(kills_of, divergences=chosen), cases, start_process)
 
 
 def kills_of(case: Case, divergences: Sequence[str]) -> list[Kill]:

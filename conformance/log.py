@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import math
-import os
 import platform
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -125,11 +122,6 @@ def _diagnosis(found: Diagnosis) -> dict[str, Any]:
     }
 
 
-def write(path: Path, log: Log) -> None:
-    """Write a log; what was at ``path`` stays as it is until the new one is complete."""
-    write_text(path, text(log))
-
-
 def text(log: Log) -> str:
     """A log as its file holds it."""
     lines = [log.header, *map(_line, log.checks), log.footer]
@@ -143,61 +135,6 @@ OPTIONAL = ("replay_differs", "replay_skipped")
 def _line(check: Check) -> dict[str, Any]:
     line = {"type": "check"} | asdict(check)
     return {key: value for key, value in line.items() if key not in OPTIONAL or value is not None}
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace a file in one step. A link stays a link, and a device or a pipe is written to, never replaced."""
-    write_texts({path: text})
-
-
-def write_texts(texts: Mapping[Path, str]) -> None:
-    """Replace files that belong together: none of them before all are written beside their places."""
-    for path in texts:
-        _refuse_folder(path)
-    written: dict[str, Path] = {}
-    try:
-        for path, text in texts.items():
-            if path.exists() and not path.is_file():
-                path.write_text(text, encoding="utf-8")
-                continue
-            beside = _file_beside(path)
-            written[beside] = path.resolve()
-            Path(beside).write_text(text, encoding="utf-8")
-            os.chmod(beside, 0o666 & ~_umask())
-        for beside in list(written):
-            os.replace(beside, written[beside])
-            del written[beside]
-    finally:
-        for beside in written:
-            os.unlink(beside)
-
-
-def check_writable(path: Path) -> None:
-    """Find out before the work whether ``write_text`` will be able to write.
-
-    Raises:
-        OSError: it is a folder, or its folder takes no file.
-    """
-    _refuse_folder(path)
-    if path.is_file() or not path.exists():
-        os.unlink(_file_beside(path))
-
-
-def _refuse_folder(path: Path) -> None:
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-
-
-def _file_beside(path: Path) -> str:
-    """A new file in the folder of another, which it can replace in one step."""
-    with tempfile.NamedTemporaryFile(dir=path.resolve().parent, suffix=".tmp", delete=False) as file:
-        return file.name
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def read(path: Path) -> Log:

@@ -27,8 +27,19 @@ Set = frozenset[str]
 EXPLODES = 1e6
 """how many times larger than right an array has to be for its digits to be rounding's, not the formula's"""
 
+EXPLODED = 1e3
+"""how many times larger than right an implementation's array then has to be"""
+
 ROUNDED_OTHERWISE = 2.0**5
 """unit roundoffs of an array's norm, up to which two arrays may be the same but for rounding"""
+ELEMENT_ROUNDED_OTHERWISE = 2.0**10
+"""unit roundoffs of an element, up to which it may be the same but for rounding, the norm allowing it"""
+
+WORTH_SIMULATING = 2.0**-3
+"""in roots of the unit roundoff: relative distances above this are not suspected to be rounding, as a simulation is
+expensive; a divergence that is not the right one is rarely nearer"""
+WORTH_SIMULATING_DELICATE = 2.0**-6
+"""the relative distance up to which it is worth it in a case in which a divergence amplifies rounding"""
 
 ROUNDING_FACTOR = 4.0
 """a divergence of precision is recognised by errors of a fourth to four times what it predicts, over all arrays"""
@@ -55,8 +66,7 @@ class Matcher:
         self.run = run
         self.precision = precision
         self.by_id = {divergence.id: divergence for divergence in known if not divergence.equivalent}
-        # relative distances above which rounding is not suspected, as it costs a simulation to find out
-        self.worth_simulating = 2.0**-3 * precision.unit**0.5
+        self.worth_simulating = WORTH_SIMULATING * precision.unit**0.5
         self.deadline = np.inf
         """``time.perf_counter()`` after which nothing is simulated: what would need it does not match"""
         self.delicate: set[str] = set()
@@ -126,7 +136,7 @@ class Matcher:
         unit = self.precision.unit
         exact = self.trace(frozenset(), case)
         if candidate and exact is not None and name in exact and _size(value) > EXPLODES * _size(exact[name]) > 0:
-            return bool(_size(actual) > 1e3 * _size(exact[name]))
+            return bool(_size(actual) > EXPLODED * _size(exact[name]))
         with np.errstate(all="ignore"):
             same = (actual == value) | (np.isnan(actual) & np.isnan(value))
             difference = np.where(same, 0, np.abs(actual.astype(np.float64) - value))
@@ -135,9 +145,12 @@ class Matcher:
         size = _size(np.where(np.isfinite(value), value, 0))
         distance = tolerance.norm(difference)
         # most comparisons are decided here: far below what any divergence does, or far beyond rounding
-        if distance <= ROUNDED_OTHERWISE * unit * size and np.all(difference <= 2**10 * unit * np.abs(value)):
+        if distance <= ROUNDED_OTHERWISE * unit * size and np.all(
+            difference <= ELEMENT_ROUNDED_OTHERWISE * unit * np.abs(value)
+        ):
             return True
-        worth = max(self.worth_simulating, 2.0**-6) if case.id in self.delicate else self.worth_simulating
+        delicate = WORTH_SIMULATING_DELICATE if case.id in self.delicate else 0.0
+        worth = max(self.worth_simulating, delicate)
         # where a divergence leaves nothing but rounding, that is large beside itself, not beside what is right
         right = _size(exact[name]) if exact is not None and name in exact else 0.0
         if distance > worth * max(size, right if np.isfinite(right) else 0.0):

@@ -6,10 +6,10 @@ import dataclasses
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -19,7 +19,7 @@ from conformance import replay
 from conformance.adapters import reference
 from conformance.case import Case
 from conformance.cases import sweep
-from conformance.compare import Check, Judge
+from conformance.compare import Check, Judge, check_of, check_of_call
 from conformance.diagnose import Diagnosis, Search
 from conformance.implementation import REFERENCE, Failure
 from conformance.isolated import Subject, opened
@@ -36,6 +36,9 @@ DIAGNOSIS_SECONDS = 20.0
 """how long what diverges is searched for, in all; what has been found by then is reported"""
 
 
+Result = TypeVar("Result")
+
+
 class Judged(NamedTuple):
     """What a run says of one case."""
 
@@ -47,15 +50,27 @@ class Judged(NamedTuple):
 
 def judge_all(cases: Sequence[Case], implementation: Subject) -> Iterator[Judged]:
     """Verdicts on every case, in order, as they become known."""
+    global _implementation
+    _implementation = implementation
+    yield from on_processes(_judge, cases, _start_worker, implementation.source)
+
+
+def on_processes(
+    function: Callable[[Case], Result], cases: Sequence[Case], start: Callable[..., None], *arguments: object
+) -> Iterator[Result]:
+    """A function of every case, in order, on as many worker processes as repay their start.
+
+    ``start`` prepares a worker; where there are few cases this process does the work, and no other is started.
+    """
     processes = min(cores(), max(len(cases) // CASES_PER_PROCESS, 1))
     if processes == 1:
         start_process()
-        yield from (judge(case, implementation) for case in cases)
+        yield from map(function, cases)
         return
     # a fresh interpreter each: torch does not survive a fork once it has started threads
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, _start_worker, (implementation.source,)) as pool:
-        yield from pool.map(_judge_in_worker, cases, chunksize=4)
+    with ProcessPoolExecutor(processes, context, start, arguments) as pool:
+        yield from pool.map(function, cases, chunksize=4)
 
 
 def expectation(case: Case) -> tuple[Trace, float]:
@@ -77,8 +92,7 @@ def sweep_all(numbers: Sequence[int], seed: int, dtype: str, implementation: Sub
 def judge(case: Case, implementation: Subject) -> Judged:
     """Verdicts on one case."""
     if case.left_out:
-        check = Judge(case, {}, getattr(reference, case.family), Precision.of(np.dtype(np.float64)))
-        return Judged([check.whole("skipped", case.left_out)], 0.0)
+        return Judged([check_of(case, None, "skipped", reason=case.left_out)], 0.0)
     if case.family == "error":
         return _judge_call(case, implementation)
     expected, torch_seconds = expectation(case)
@@ -88,7 +102,7 @@ def judge(case: Case, implementation: Subject) -> Judged:
     verdicts = CachedJudge(case, expected, getattr(reference, case.family), precision, implementation.complete)
     actual = implementation.attempt(case)
     if isinstance(actual, Failure):
-        return Judged([verdicts.whole(actual.verdict, actual.reason)], torch_seconds)
+        return Judged([check_of(case, None, actual.verdict, reason=actual.reason)], torch_seconds)
     if declared:
         actual = {
             name: value.astype(expected[name].dtype) if name in expected and value.dtype == declared else value
@@ -108,14 +122,15 @@ def _judge_call(case: Case, implementation: Subject) -> Judged:
     started = time.perf_counter()
     expected = outcome(pytorch_calls.call, case)
     torch_seconds = time.perf_counter() - started
-    verdicts = Judge(case, expected.trace, reference.error, Precision.of(case.dtype))
     actual = implementation.attempt_call(case)
     if isinstance(actual, Failure):
-        return Judged([verdicts.whole(actual.verdict, actual.reason)], torch_seconds)
+        return Judged([check_of(case, None, actual.verdict, reason=actual.reason)], torch_seconds)
     agrees = actual.agrees_with(expected)
     if not agrees and NotImplementedError in actual.kinds and not implementation.complete:
-        return Judged([verdicts.whole("skipped", f"not implemented: {actual.message}")], torch_seconds)
-    return Judged([verdicts.refusal(agrees, actual, expected)], torch_seconds, None if agrees else actual.trace)
+        skipped = check_of(case, None, "skipped", reason=f"not implemented: {actual.message}")
+        return Judged([skipped], torch_seconds)
+    verdict = check_of_call(case, agrees, actual, expected)
+    return Judged([verdict], torch_seconds, None if agrees else actual.trace)
 
 
 def _replayed(checks: Sequence[Check], case: Case, expected: Trace) -> list[Check]:
@@ -209,12 +224,12 @@ def _start_worker(source: str) -> None:
     _implementation = opened(source)
 
 
-def _judge_in_worker(case: Case) -> Judged:
+def _judge(case: Case) -> Judged:
     return judge(case, _implementation)
 
 
 def _sweep_in_worker(number: int, seed: int, dtype: str) -> Judged:
-    return _judge_in_worker(sweep.case(seed, number, dtype))._replace(actual=None)
+    return _judge(sweep.case(seed, number, dtype))._replace(actual=None)
 
 
 def cores() -> int:

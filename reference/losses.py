@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from reference.activations import log_softmax, log_softmax_backward
 from reference.checks import FLOATS, Array, check_array, check_like
 
 CLASS_INDEX_DTYPES = frozenset((np.dtype(np.int64), np.dtype(np.uint8)))
@@ -106,7 +107,8 @@ def cross_entropy(
             beside probabilities.
     """
     with np.errstate(all="ignore"):
-        log_p, q = _scores_and_targets(input, target, weight, ignore_index, reduction, label_smoothing)
+        q = _targets(input, target, weight, ignore_index, reduction, label_smoothing)
+        log_p = log_softmax(_with_batch_axis(input), dim=1)
         label_smoothing = float(label_smoothing)  # one of NumPy's would lend its dtype to the loss
         samples, divisor = _sample_shape(input), q.divisor
         losses = -(q.weights * np.where(q.skip, np.zeros_like(log_p), log_p)).sum(axis=1)
@@ -132,7 +134,8 @@ def cross_entropy_backward(
     infinite the order of the operations decides what is NaN.
     """
     with np.errstate(all="ignore"):
-        log_p, q = _scores_and_targets(input, target, weight, ignore_index, reduction, label_smoothing)
+        q = _targets(input, target, weight, ignore_index, reduction, label_smoothing)
+        log_p = log_softmax(_with_batch_axis(input), dim=1)
         label_smoothing = float(label_smoothing)
         d_sample = _spread(d_loss, _sample_shape(input), q.divisor, reduction, log_p)
         d_sample = d_sample.reshape(log_p.shape[:1] + log_p.shape[2:])[:, None]
@@ -142,7 +145,7 @@ def cross_entropy_backward(
             # multiplied, not selected: an infinite weight makes the gradient of an ignored sample NaN, in torch too
             d_uniform = q.share * np.where(q.ignored, np.zeros_like(d_sample), d_sample)
             d_log_p = (1 - label_smoothing) * d_log_p - q.uniform * d_uniform
-        d_input: Array = d_log_p - np.exp(log_p) * d_log_p.sum(axis=1, keepdims=True)
+        d_input = log_softmax_backward(d_log_p, log_p, dim=1)
     return d_input.reshape(input.shape)
 
 
@@ -186,8 +189,8 @@ def _log_probabilities(
     check_array("input", input)
     if input.ndim == 0:
         raise ValueError("input must have a class axis, got a 0-dimensional array")
-    _, q = _scores_and_targets(input, target, weight, ignore_index, reduction, probabilities=False)
-    return (input[None] if input.ndim == 1 else input), q
+    q = _targets(input, target, weight, ignore_index, reduction, probabilities=False)
+    return _with_batch_axis(input), q
 
 
 class _Targets(NamedTuple):
@@ -205,7 +208,7 @@ class _Targets(NamedTuple):
     """what the mean divides by"""
 
 
-def _scores_and_targets(
+def _targets(
     input: Array,
     target: Array,
     weight: Array | None,
@@ -213,13 +216,13 @@ def _scores_and_targets(
     reduction: str,
     label_smoothing: float = 0.0,
     probabilities: bool = True,
-) -> tuple[Array, _Targets]:
-    """log softmax of the scores, (N, C, ...), and the target's q; ``probabilities`` where they may be the target."""
+) -> _Targets:
+    """The target's q; ``probabilities`` where they may be the target."""
     _check_reduction(reduction)
     check_array("input", input)
     check_array("target", target)
     if input.dtype not in FLOATS:
-        raise NotImplementedError(f"cross_entropy is not implemented for {input.dtype}: a float dtype is expected")
+        raise NotImplementedError(f"the loss is not implemented for {input.dtype}: a float dtype is expected")
     if label_smoothing > 1:
         raise RuntimeError(f"label_smoothing must be between 0 and 1, got {label_smoothing}")
     # torch takes what is below 0, and NaN, for no smoothing
@@ -234,7 +237,7 @@ def _scores_and_targets(
             raise RuntimeError(f"ignore_index is for class indices, not for probabilities: got {ignore_index}")
     if input.ndim == 0:
         raise IndexError("input must have a class axis, got a 0-dimensional array")
-    scores = input[None] if input.ndim == 1 else input
+    scores = _with_batch_axis(input)
     n_classes = scores.shape[1]
     per_class = (1, n_classes) + (1,) * (scores.ndim - 2)
     if weight is None:
@@ -244,30 +247,29 @@ def _scores_and_targets(
         class_weight = weight.reshape(per_class)
 
     if probabilities:
-        p = target[None] if input.ndim == 1 else target
+        p = _with_batch_axis(target)
         q = class_weight * ((1 - label_smoothing) * p + label_smoothing / max(n_classes, 1))
         nothing = np.zeros_like(q, dtype=bool)
-        targets = _Targets(q, nothing, nothing, None, 0.0, scores.size // max(n_classes, 1))
-    else:
-        if label_smoothing > 0 and input.ndim == 1 == target.ndim:
-            raise RuntimeError(f"with label_smoothing target must have shape () for this input, got {target.shape}")
-        if label_smoothing > 0 and weight is not None and reduction == "mean" and target.dtype == np.uint8:
-            raise RuntimeError(
-                f"target must hold class indices in int64 for a weighted mean with label_smoothing, got {target.dtype}"
-            )
-        indices = _class_indices(input, target, n_classes, ignore_index)
-        ignored = (indices == ignore_index)[:, None]
-        one_hot = indices[:, None] == np.arange(n_classes).reshape(per_class)
-        skip = ignored | ~one_hot
-        chosen = np.where(skip, np.zeros_like(scores), class_weight)
-        uniform = class_weight if label_smoothing > 0 else None
-        share = float(np.divide(label_smoothing, n_classes))  # infinite without classes: their sum is NaN
-        targets = _Targets(chosen, skip, ignored, uniform, share, chosen.sum())
+        return _Targets(q, nothing, nothing, None, 0.0, scores.size // max(n_classes, 1))
 
-    largest = scores.max(axis=1, keepdims=True, initial=-np.inf)
-    # a difference too large for the dtype becomes -inf, as in torch; a score of inf makes its sample NaN
-    shifted = scores - largest
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)), targets
+    if label_smoothing > 0 and input.ndim == 1 == target.ndim:
+        raise RuntimeError(f"with label_smoothing target must have shape () for this input, got {target.shape}")
+    if label_smoothing > 0 and weight is not None and reduction == "mean" and target.dtype == np.uint8:
+        raise RuntimeError(
+            f"target must hold class indices in int64 for a weighted mean with label_smoothing, got {target.dtype}"
+        )
+    indices = _class_indices(input, target, n_classes, ignore_index)
+    ignored = (indices == ignore_index)[:, None]
+    one_hot = indices[:, None] == np.arange(n_classes).reshape(per_class)
+    skip = ignored | ~one_hot
+    chosen = np.where(skip, np.zeros_like(scores), class_weight)
+    uniform = class_weight if label_smoothing > 0 else None
+    share = float(np.divide(label_smoothing, n_classes))  # infinite without classes: their sum is NaN
+    return _Targets(chosen, skip, ignored, uniform, share, chosen.sum())
+
+
+def _with_batch_axis(array: Array) -> Array:
+    return array[None] if array.ndim == 1 else array
 
 
 def _class_indices(input: Array, target: Array, n_classes: int, ignore_index: int) -> Array:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from conformance.case import Case
 from conformance.divergences import Divergence
 from conformance.kill import Kill, survivors
+from conformance.onnx_node_tests import Measured
 from reports.summary import ratio_text
 from reports.tables import github
 
@@ -49,6 +50,17 @@ def headline(cases: Sequence[Case], divergences: Sequence[Divergence], kills: Se
         f"{equivalent} more are equivalent to torch."
     )
     return f"{sentence} {left_out} are left out: they change nothing that {number} can reach." if left_out else sentence
+
+
+def comparison(onnx: Measured, kills: Sequence[Kill]) -> str:
+    """How many of the divergences that the ONNX node tests reach they catch, beside how many the cases do."""
+    ours = {found.divergence for found in kills}
+    return (
+        f"For comparison, the ONNX node tests ({len(onnx.applicable)} of {len(onnx.tests)} apply) "
+        f"reach {len(onnx.reached)} of these divergences. They catch {len(onnx.caught)}, the cases here "
+        f"{len(ours & set(onnx.reached))}. Of all {len(onnx.divergences)} they catch {len(onnx.caught)}, "
+        f"the cases here {len(ours & set(onnx.divergences))}."
+    )
 
 
 DIVERGENCE_HEADERS = ["divergence", "cases", "caught as", "largest ratio", "first caught by", "in"]

@@ -31,11 +31,6 @@ from conformance.trace import Trace
 Tensors = Mapping[str, torch.Tensor]
 
 
-def version() -> str:
-    """The version that computes the expectation."""
-    return str(torch.__version__)
-
-
 def use_one_thread() -> None:
     """Keep torch to one thread in this process: cases are small, and processes share the cores."""
     torch.set_num_threads(1)

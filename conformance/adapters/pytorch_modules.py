@@ -21,7 +21,7 @@ from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 from torch.testing._internal.common_modules import ModuleInfo, ModuleInput, module_db
 
 from conformance.case import Case
-from conformance.cases import cell, recurrent
+from conformance.cases import cell, networks
 
 SUITE = "torch-modules"
 SEED = 20240229
@@ -120,7 +120,7 @@ def _parts(name: str, model: Any, inputs: list[Any], result: Any) -> Parts:
 def _network(kind: str, model: Any, inputs: list[Any], result: Any) -> Parts:
     x, *initial = inputs
     output, final = result
-    config = {key: getattr(model, key) for key in ("input_size", "hidden_size", *recurrent.DEFAULTS[kind])}
+    config = {key: getattr(model, key) for key in ("input_size", "hidden_size", *networks.DEFAULTS[kind])}
     arrays, family = {"input": x}, kind
     if isinstance(x, PackedSequence):
         family, config = f"{kind}_packed", config | {"enforce_sorted": True}
@@ -128,7 +128,7 @@ def _network(kind: str, model: Any, inputs: list[Any], result: Any) -> Parts:
         output, _ = pad_packed_sequence(output, model.batch_first)
     elif x.ndim == 2:
         family = f"{kind}_unbatched"
-    states = recurrent.STATES[kind]
+    states = networks.STATES[kind]
     if initial:
         arrays |= {f"{state}_0": value for state, value in zip(states, _together(initial[0]), strict=True)}
     finals = {f"{state}_n": value for state, value in zip(states, _together(final), strict=True)}
@@ -162,7 +162,7 @@ def _error(kind: Any, number: int, sample: ModuleInput, dtype: torch.dtype) -> C
     if name in LOSSES and "weight" in arguments:
         tensors["weight"] = arguments.pop("weight")
     if name in NETWORKS:
-        arguments = recurrent.DEFAULTS[name.lower()] | arguments
+        arguments = networks.DEFAULTS[name.lower()] | arguments
     if given is not None:
         x, *others = given.args
         tensors["input"] = x

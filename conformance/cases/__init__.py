@@ -18,6 +18,7 @@ from conformance.cases import (
     clip,
     documented,
     error,
+    gated,
     initializer,
     linear,
     loss,
@@ -28,16 +29,16 @@ from conformance.cases import (
     optimizer_sparse,
     optimizer_switched,
     packing,
-    recurrent,
     rnn,
     schedule,
+    sequences,
     sweep,
     torch_suites,
     training,
 )
 
 MODULES = (
-    *(documented, rnn, recurrent, cell, packing),
+    *(documented, rnn, gated, sequences, cell, packing),
     *(linear, activation, loss, initializer),
     *(optimizer, optimizer_groups, optimizer_sparse, optimizer_closure, optimizer_switched, clip),
     *(schedule, training, notebook, error),

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from conformance.case import Array, Build, Case, cases_of
-from conformance.cases.rnn import config_of
+from conformance.cases.networks import config_of
 
 X = np.array([[[1, 2], [2, 3], [3, 4]]]) / 100
 W_X = np.array([[1, 3, 5, 7], [3, 5, 7, 8]]) / 100
@@ -25,7 +25,7 @@ STEPS = 3
 
 
 def cases() -> Iterator[Case]:
-    config = config_of(2, 4, batch_first=True)
+    config = config_of("rnn", 2, 4, batch_first=True)
     parameters = {
         "weight_ih_l0": W_X.T,
         "weight_hh_l0": W_H.T,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from conformance.case import Array, Build, Case, Level, cases_of
-from conformance.cases import cell, optimizer, optimizer_closure, optimizer_sparse, recurrent, schedule
+from conformance.cases import cell, networks, optimizer, optimizer_closure, optimizer_sparse, schedule
 
 Change = Mapping[str, Any]
 """arrays in place of the right ones: a shape to draw, an array, or None to leave one out"""
@@ -174,7 +174,7 @@ LSTM_CALLS: list[tuple[str, Change, dict[str, Any], str]] = [
 
 def _networks(kind: str) -> Iterator[Case]:
     call = f"nn.{kind.upper()}"
-    config = recurrent.config_of(kind, 3, 4, num_layers=2)
+    config = networks.config_of(kind, 3, 4, num_layers=2)
     for name, changed, note in [*NETWORK_ARGUMENTS, *OWN_ARGUMENTS[kind]]:
         yield from _case(call, name, config | changed, lambda rng: {}, note)
     for name, change, extra, note in [*NETWORK_CALLS, *(LSTM_CALLS if kind == "lstm" else [])]:
@@ -184,7 +184,7 @@ def _networks(kind: str) -> Iterator[Case]:
             change = {key: value for key, value in change.items() if key != "c_0"}
 
         def build(rng: np.random.Generator, change: Change = change, full: Any = config | options) -> dict[str, Array]:
-            drawn = recurrent.arrays_of(rng, kind, full, batch=2, steps=5, upstream=())
+            drawn = networks.arrays_of(rng, kind, full, batch=2, steps=5, upstream=())
             return _changed(drawn, change, rng)
 
         yield from _case(call, name, config | options, build, note, **others)

@@ -3,53 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from itertools import product
 from typing import Any
 
 import numpy as np
 
-from conformance.case import Array, Case, cases_of
-from reference.rnn import RNN
-
-DEFAULTS = {
-    "num_layers": 1,
-    "nonlinearity": "tanh",
-    "bias": True,
-    "batch_first": False,
-    "dropout": 0.0,
-    "bidirectional": False,
-}
-
-
-def config_of(input_size: int, hidden_size: int, **options: Any) -> dict[str, Any]:
-    """All of nn.RNN's arguments, torch's defaults where nothing is said."""
-    return {"input_size": input_size, "hidden_size": hidden_size} | DEFAULTS | options
-
-
-def arrays_of(
-    rng: np.random.Generator,
-    config: dict[str, Any],
-    *,
-    batch: int,
-    steps: int,
-    h_0: bool = True,
-    upstream: tuple[str, ...] = ("d_output", "d_h_n"),
-) -> dict[str, Array]:
-    """Random input, state, parameters and upstream gradients; weights keep the states off saturation."""
-    model = RNN(**config)
-    hidden, directions = model.hidden_size, model.num_directions
-    lead = (batch, steps) if model.batch_first else (steps, batch)
-    arrays = {"input": rng.standard_normal((*lead, model.input_size))}
-    if h_0:
-        arrays["h_0"] = rng.uniform(-0.8, 0.8, (model.num_layers * directions, batch, hidden))
-    for name, shape in model.parameter_shapes.items():
-        arrays[name] = rng.uniform(-1, 1, shape) * (0.9 / np.sqrt(shape[-1]) if "weight" in name else 0.4)
-    if "d_output" in upstream:
-        arrays["d_output"] = rng.standard_normal((*lead, directions * hidden))
-    if "d_h_n" in upstream:
-        arrays["d_h_n"] = rng.standard_normal((model.num_layers * directions, batch, hidden))
-    return arrays
+from conformance.case import Array, Build, Case, cases_of
+from conformance.cases.networks import arrays_of, build, config_of, named
 
 
 def cases() -> Iterator[Case]:
@@ -67,6 +27,7 @@ def _options() -> Iterator[Case]:
         sizes = np.random.default_rng(number).permutation([2, 3, 4, 5])
         batch, steps, input_size, hidden_size = (int(size) for size in sizes)
         config = config_of(
+            "rnn",
             input_size,
             hidden_size,
             num_layers=layers,
@@ -75,13 +36,13 @@ def _options() -> Iterator[Case]:
             batch_first=batch_first,
             bidirectional=bidirectional,
         )
-        flags = {"bidirectional": bidirectional, "no-bias": not bias, "batch_first": batch_first}
-        name = "-".join([nonlinearity, f"{layers}-layer", *(flag for flag, on in flags.items() if on)])
+        flags = named(bidirectional=bidirectional, no_bias=not bias, batch_first=batch_first)
+        name = "-".join([nonlinearity, f"{layers}-layer", *flags])
         yield from cases_of(
             "rnn",
             name,
             config,
-            partial(arrays_of, config=config, batch=batch, steps=steps),
+            build("rnn", config, batch=batch, steps=steps),
             "one combination of the options, everything random, all sizes different, gradients on output and h_n",
             level="quick" if layers < 3 else "standard",
         )
@@ -90,23 +51,23 @@ def _options() -> Iterator[Case]:
 def _parts() -> Iterator[Case]:
     """Only one of the upstream gradients, or no initial state: what a part contributes by itself."""
     rows = [
-        ("only-output-gradient", True, ("d_output",), "the gradient on h_n left out: it must count as zero"),
+        ("only-output-gradient", True, ("output",), "the gradient on h_n left out: it must count as zero"),
         (
             "only-state-gradient",
             True,
-            ("d_h_n",),
+            ("h_n",),
             "the gradient on output left out: d_h_n has to reach every parameter",
         ),
-        ("no-initial-state", False, ("d_output", "d_h_n"), "h_0 left out: it must count as zeros"),
+        ("no-initial-state", False, ("output", "h_n"), "h_0 left out: it must count as zeros"),
     ]
     for nonlinearity, bidirectional in product(("tanh", "relu"), (False, True)):
-        config = config_of(3, 4, num_layers=2, nonlinearity=nonlinearity, bidirectional=bidirectional)
-        for name, h_0, upstream, note in rows:
+        config = config_of("rnn", 3, 4, num_layers=2, nonlinearity=nonlinearity, bidirectional=bidirectional)
+        for name, initial, upstream, note in rows:
             yield from cases_of(
                 "rnn",
-                "-".join([name, nonlinearity, *(["bidirectional"] if bidirectional else [])]),
+                "-".join([name, nonlinearity, *named(bidirectional=bidirectional)]),
                 config,
-                partial(arrays_of, config=config, batch=2, steps=5, h_0=h_0, upstream=upstream),
+                build("rnn", config, batch=2, steps=5, initial=initial, upstream=upstream),
                 note,
                 level="quick" if nonlinearity == "tanh" else "standard",
             )
@@ -132,16 +93,16 @@ def _sequences() -> Iterator[Case]:
         ("long-relu", 2, 40, 3, 4, {"nonlinearity": "relu"}, "gradients over 40 steps without saturation"),
     ]  # fmt: skip
     for name, batch, steps, inputs, hidden, options, note in rows:
-        config = config_of(inputs, hidden, **options)
+        config = config_of("rnn", inputs, hidden, **options)
         yield from cases_of(
             "rnn",
             name,
             config,
-            partial(arrays_of, config=config, batch=batch, steps=steps),
+            build("rnn", config, batch=batch, steps=steps),
             note,
             level="standard" if name in ("wide", "long", "long-bidirectional", "long-relu") else "quick",
         )
-    config = config_of(3, 4)
+    config = config_of("rnn", 3, 4)
     yield from cases_of(
         "rnn",
         "stationary",
@@ -152,29 +113,29 @@ def _sequences() -> Iterator[Case]:
 
 
 def _stationary(rng: np.random.Generator, config: dict[str, Any]) -> dict[str, Array]:
-    arrays = arrays_of(rng, config, batch=2, steps=40)
+    arrays = arrays_of(rng, "rnn", config, batch=2, steps=40)
     return arrays | {"input": np.broadcast_to(arrays["input"][:1], arrays["input"].shape)}
 
 
 def _values() -> Iterator[Case]:
     """Zeros, saturation, and ReLU exactly at its kink."""
-    config = config_of(3, 4)
-    relu = config_of(3, 4, nonlinearity="relu")
+    config = config_of("rnn", 3, 4)
+    relu = config_of("rnn", 3, 4, nonlinearity="relu")
 
-    def changed(options: dict[str, Any], **factors: float) -> Any:
-        def build(rng: np.random.Generator) -> dict[str, Array]:
-            arrays = arrays_of(rng, options, batch=2, steps=5)
+    def changed(options: dict[str, Any], **factors: float) -> Build:
+        def make(rng: np.random.Generator) -> dict[str, Array]:
+            arrays = arrays_of(rng, "rnn", options, batch=2, steps=5)
             return {name: array * factors.get(name, 1.0) for name, array in arrays.items()}
 
-        return build
+        return make
 
     def kinked(rng: np.random.Generator) -> dict[str, Array]:
         # small integers and dyadic fractions: every pre-activation is exact, and many are exactly 0
-        shapes = {name: array.shape for name, array in arrays_of(rng, relu, batch=2, steps=5).items()}
+        shapes = {name: array.shape for name, array in arrays_of(rng, "rnn", relu, batch=2, steps=5).items()}
         return {name: rng.integers(-1, 2, shape) * (0.5 if "weight" in name else 1.0) for name, shape in shapes.items()}
 
     def saturated(rng: np.random.Generator) -> dict[str, Array]:
-        arrays = arrays_of(rng, config, batch=3, steps=5)
+        arrays = arrays_of(rng, "rnn", config, batch=3, steps=5)
         arrays["input"][:, 1] *= 5000.0
         return arrays
 
@@ -188,8 +149,8 @@ def _values() -> Iterator[Case]:
         ("saturated-sequence", config, saturated, "one of three sequences saturates: exponentials would overflow"),
         ("relu-at-zero", relu, kinked, "pre-activations that are exactly 0: torch's derivative there is 0"),
     ]  # fmt: skip
-    for name, options, build, note in rows:
-        yield from cases_of("rnn", name, options, build, note, level="quick")
+    for name, options, make, note in rows:
+        yield from cases_of("rnn", name, options, make, note, level="quick")
 
 
 def _shapes() -> Iterator[Case]:
@@ -198,6 +159,7 @@ def _shapes() -> Iterator[Case]:
         draw = np.random.default_rng(1000 + number)
         batch, steps, inputs, hidden = (int(n) for n in draw.choice(np.arange(2, 14), size=4, replace=False))
         config = config_of(
+            "rnn",
             inputs,
             hidden,
             num_layers=int(draw.integers(1, 4)),
@@ -210,6 +172,6 @@ def _shapes() -> Iterator[Case]:
             "rnn",
             f"random-{number:02d}",
             config,
-            partial(arrays_of, config=config, batch=batch, steps=steps),
+            build("rnn", config, batch=batch, steps=steps),
             "a random configuration in random sizes",
         )

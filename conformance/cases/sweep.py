@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from conformance.case import Array, Build, Case, cases_of
-from conformance.cases import activation, linear, loss, optimizer, recurrent
+from conformance.cases import activation, linear, loss, networks, optimizer
 
 FAMILIES = ("rnn", "optimizer", "lstm", "linear", "gru", "optimizer", "activation", "loss")
 """in turn; networks over packed or unbatched sequences are families of their own"""
@@ -26,7 +26,7 @@ def case(seed: int, number: int, dtype: str) -> Case:
     """One random case."""
     family = FAMILIES[number % len(FAMILIES)]
     draw = np.random.default_rng([seed, number])
-    if family in recurrent.DEFAULTS:
+    if family in networks.DEFAULTS:
         family, config, build = _network(draw, family)
     else:
         config, build = _MAKERS[family](draw)
@@ -50,7 +50,7 @@ def _network(draw: np.random.Generator, kind: str) -> tuple[str, dict[str, Any],
     own: dict[str, Any] = {"nonlinearity": str(draw.choice(["tanh", "relu"]))} if kind == "rnn" else {}
     if kind == "lstm" and hidden_size > 1 and draw.random() < 0.3:
         own["proj_size"] = int(draw.integers(1, hidden_size))
-    config = recurrent.config_of(
+    config = networks.config_of(
         kind,
         _size(draw, 48),
         hidden_size,
@@ -71,7 +71,7 @@ def _network(draw: np.random.Generator, kind: str) -> tuple[str, dict[str, Any],
     initial = bool(draw.random() < 0.7)
 
     def build(rng: np.random.Generator) -> dict[str, Array]:
-        arrays = recurrent.arrays_of(
+        arrays = networks.arrays_of(
             rng,
             kind,
             config,

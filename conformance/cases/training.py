@@ -12,16 +12,11 @@ from typing import Any
 import numpy as np
 
 from conformance.case import Array, Case, cases_of
+from conformance.cases.networks import MODELS, config_of
 from conformance.cases.optimizer import DEFAULTS
-from conformance.cases.recurrent import DEFAULTS as NETWORKS
-from conformance.cases.rnn import config_of
-from reference.gru import GRU
 from reference.linear import Linear
-from reference.lstm import LSTM
-from reference.rnn import RNN
 
 CLASSES = 3
-KINDS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 
 
 def _arrays(
@@ -34,7 +29,7 @@ def _arrays(
     scale: float = 1.0,
 ) -> dict[str, Array]:
     """Initial parameters, and a batch of sequences of ``steps`` with their classes for each of the ``updates``."""
-    network = KINDS[kind](**config[kind])
+    network = MODELS[kind](**config[kind])
     shapes = {f"{kind}.{name}": shape for name, shape in network.parameter_shapes.items()}
     shapes |= {f"linear.{name}": shape for name, shape in Linear(**config["linear"]).parameter_shapes.items()}
     arrays: dict[str, Array] = {}
@@ -68,7 +63,7 @@ def cases() -> Iterator[Case]:
     quick = {("tanh", 0), ("tanh", 6), ("tanh-2-layer-bidirectional", 0)}
     for network, options in networks:
         for number, (algorithm, arguments) in enumerate(optimizers):
-            rnn = config_of(2, 4, **options)
+            rnn = config_of("rnn", 2, 4, **options)
             features = 8 if rnn["bidirectional"] else 4
             config: dict[str, Any] = {
                 "rnn": rnn,
@@ -106,7 +101,7 @@ LONG: list[tuple[str, dict[str, Any]]] = [
 
 def _steep() -> Iterator[Case]:
     config: dict[str, Any] = {
-        "rnn": config_of(2, 4, nonlinearity="relu"),
+        "rnn": config_of("rnn", 2, 4, nonlinearity="relu"),
         "linear": {"in_features": 4, "out_features": CLASSES, "bias": True},
         "optimizer": {"algorithm": "SGD"} | DEFAULTS["SGD"] | {"lr": 1e-3},
     }
@@ -121,8 +116,8 @@ def _steep() -> Iterator[Case]:
 
 
 def _long() -> Iterator[Case]:
-    for kind in KINDS:
-        network = config_of(2, 4) if kind == "rnn" else {"input_size": 2, "hidden_size": 4} | NETWORKS[kind]
+    for kind in MODELS:
+        network = config_of(kind, 2, 4)
         for algorithm, arguments in LONG if kind == "rnn" else LONG[:6]:
             config: dict[str, Any] = {
                 kind: network,

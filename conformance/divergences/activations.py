@@ -310,6 +310,19 @@ LOG_SUM = "shifted - np.log(np.exp(shifted).sum(axis=dim, keepdims=True))"
 
 LOG_SOFTMAX = (
     Divergence(
+        "log-softmax-without-maximum",
+        "without the maximum subtracted in log_softmax",
+        "e^710 overflows: the logarithm, and a loss that is made of it, is infinite or NaN.",
+        (Patch("activations", "x - x.max(axis=dim, keepdims=True)", "x", "log_softmax"),),
+    ),
+    Divergence(
+        "log-softmax-maximum-of-the-whole-array",
+        "with the maximum of the whole array subtracted in log_softmax",
+        "A slice far below the largest has only probabilities of 0: their logarithms are infinite or NaN.",
+        (Patch("activations", "x.max(axis=dim, keepdims=True)", "x.max()", "log_softmax"),),
+        seen_in=("notebook N15",),
+    ),
+    Divergence(
         "log-softmax-of-softmax",
         "with log(softmax(x)) for log_softmax(x)",
         "Right on paper. A probability that underflows to 0 has a logarithm of -inf, where the score itself is finite.",

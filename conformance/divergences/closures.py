@@ -109,7 +109,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "evaluations-unlimited",
         "with as many calls of the closure as it takes",
         "max_eval is accepted and does nothing.",
-        "max_eval = self.max_iter * 5 // 4 if self.max_eval is None else self.max_eval",
+        "max_eval = self.most_evaluations",
         "max_eval = 10**6",
     ),
     _of(

@@ -10,23 +10,18 @@ from conformance.divergences.patching import Patch
 MSE_BACKWARD = "mse_loss_backward"
 FORWARD = "cross_entropy"
 BACKWARD = "cross_entropy_backward"
-TARGETS = "_scores_and_targets"
+TARGETS = "_targets"
 
 SAMPLES = "samples, divisor = _sample_shape(input), q.divisor"
 D_SCORES = "return d_input.reshape(input.shape)"
-LARGEST = "largest = scores.max(axis=1, keepdims=True, initial=-np.inf)"
-SOFTMAX_FIRST = Patch(
-    "losses",
-    LARGEST,
-    "scores = np.exp(scores - scores.max(axis=1, keepdims=True, initial=-np.inf))\n"
-    "    scores = scores / scores.sum(axis=1, keepdims=True)\n"
-    f"    {LARGEST}",
-    TARGETS,
+LOG_SOFTMAX = "log_softmax(_with_batch_axis(input), dim=1)"
+SOFTMAX_FIRST = tuple(
+    Patch("losses", LOG_SOFTMAX, "log_softmax(np.exp(log_softmax(_with_batch_axis(input), dim=1)), dim=1)", function)
+    for function in (FORWARD, BACKWARD)
 )
 LN_2 = repr(math.log(2))
 D_LOG_P = "d_log_p = np.where(q.skip"
 LOG_SOFTMAX_OF_LOG_P = "log_p - np.log(np.exp(log_p).sum(axis=1, keepdims=True))"
-LOG_SOFTMAX = "shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))"
 
 
 def _plus(epsilon: str, *seen_in: str) -> tuple[Divergence, Divergence]:
@@ -329,35 +324,12 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
     ),
     # ---------------------------------------------------------------------------------------------- log softmax
     Divergence(
-        "cross-entropy-without-maximum",
-        "without the maximum subtracted in cross-entropy's log softmax",
-        "e^710 overflows: the loss is infinite or NaN.",
-        (Patch("losses", "scores - largest", "scores", TARGETS),),
-    ),
-    Divergence(
-        "cross-entropy-maximum-of-the-whole-array",
-        "with the maximum of the whole array subtracted in cross-entropy's log softmax",
-        "A sample far below the largest has only probabilities of 0: its loss is infinite or NaN.",
-        (Patch("losses", "scores.max(axis=1, keepdims=True, initial=-np.inf)", "scores.max()", TARGETS),),
-        seen_in=("notebook N15",),
-    ),
-    Divergence(
-        "cross-entropy-log-of-softmax",
-        "with the logarithm of softmax in place of log softmax",
-        "A probability below 1e-308 is 0, and its loss infinite, where log softmax has the exact value.",
-        (
-            Patch(
-                "losses", LOG_SOFTMAX, "np.log(np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True))", TARGETS
-            ),
-        ),
-    ),
-    Divergence(
         "cross-entropy-softmax-over-the-batch",
         "with the softmax of cross-entropy taken over the batch, not over the classes",
         "axis=0: each class is shared out among the samples. The gradient is softmax - target with these shares.",
-        (
-            Patch("losses", LARGEST, LARGEST.replace("axis=1", "axis=0"), TARGETS),
-            Patch("losses", LOG_SOFTMAX, LOG_SOFTMAX.replace("axis=1", "axis=0"), TARGETS),
+        tuple(
+            Patch("losses", LOG_SOFTMAX, LOG_SOFTMAX.replace("dim=1", "dim=0"), function)
+            for function in (FORWARD, BACKWARD)
         ),
     ),
     *_plus("1e-7", "zero-kara"),
@@ -374,7 +346,7 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
         "with softmax applied before the cross-entropy, which applies it again, in the forward pass",
         "torch's cross-entropy takes scores. Given probabilities, all of them between 0 and 1, it can hardly tell "
         "right from wrong; the gradient softmax - target is that with respect to them.",
-        (SOFTMAX_FIRST,),
+        SOFTMAX_FIRST,
         seen_in=("a softmax layer in front of nn.CrossEntropyLoss",),
     ),
     Divergence(
@@ -382,13 +354,11 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
         "with softmax applied before the cross-entropy, which applies it again",
         "As automatic differentiation has it: the loss never comes near 0, and learning is slow.",
         (
-            SOFTMAX_FIRST,
+            *SOFTMAX_FIRST,
             Patch(
                 "losses",
                 D_SCORES,
-                "p = input[None] if input.ndim == 1 else input\n"
-                "    p = np.exp(p - p.max(axis=1, keepdims=True, initial=-np.inf))\n"
-                "    p = p / p.sum(axis=1, keepdims=True)\n"
+                "p = np.exp(log_softmax(_with_batch_axis(input), dim=1))\n"
                 "    d_input = p * (d_input - (p * d_input).sum(axis=1, keepdims=True))\n"
                 f"    {D_SCORES}",
                 BACKWARD,
@@ -464,8 +434,8 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
         (
             Patch(
                 "losses",
-                "p = target[None] if input.ndim == 1 else target",
-                "p = target[None] if input.ndim == 1 else target\n"
+                "p = _with_batch_axis(target)",
+                "p = _with_batch_axis(target)\n"
                 "        p = (p.argmax(axis=1)[:, None] == np.arange(n_classes).reshape(per_class)).astype(p.dtype)",
                 TARGETS,
             ),
@@ -541,7 +511,11 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
         "cross-entropy-weights-on-the-target-only",
         "with class weights on the target's part of the gradient only",
         "softmax - w target in place of w (softmax - target).",
-        (Patch("losses", "d_log_p.sum(axis=1, keepdims=True)", "-d_sample", BACKWARD),),
+        (
+            Patch(
+                "losses", "log_softmax_backward(d_log_p, log_p, dim=1)", "d_log_p + np.exp(log_p) * d_sample", BACKWARD
+            ),
+        ),
     ),
     Divergence(
         "cross-entropy-smoothing-ignored",

@@ -156,7 +156,15 @@ def _tokens(fragment: str) -> list[str]:
 
 def functions_of(patches: Iterable[Patch]) -> set[tuple[str, str]]:
     """The (module, function) pairs that patches change."""
-    return {(edit.module, source(edit.module).function_at(edit.start)) for patch in patches for edit in edits(patch)}
+    return set(_by_function(patches))
+
+
+def _by_function(patches: Iterable[Patch]) -> dict[tuple[str, str], set[Edit]]:
+    found: dict[tuple[str, str], set[Edit]] = {}
+    for patch in patches:
+        for edit in edits(patch):
+            found.setdefault((edit.module, source(edit.module).function_at(edit.start)), set()).add(edit)
+    return found
 
 
 def compiled(patches: Sequence[Patch]) -> dict[FunctionType, CodeType]:
@@ -165,13 +173,9 @@ def compiled(patches: Sequence[Patch]) -> dict[FunctionType, CodeType]:
     Raises:
         ConflictError: two of them change the same tokens differently.
     """
-    by_function: dict[tuple[str, str], set[Edit]] = {}
-    for patch in patches:
-        for edit in edits(patch):
-            by_function.setdefault((edit.module, source(edit.module).function_at(edit.start)), set()).add(edit)
     return {
         source(module).function(name): _compile(module, name, frozenset(group))
-        for (module, name), group in by_function.items()
+        for (module, name), group in _by_function(patches).items()
     }
 
 
@@ -225,12 +229,8 @@ def applied(patches: Sequence[Patch]) -> Iterator[None]:
 
 def diff(patches: Iterable[Patch]) -> str:
     """What the patches change, as a unified diff of the functions they touch."""
-    by_function: dict[tuple[str, str], set[Edit]] = {}
-    for patch in patches:
-        for edit in edits(patch):
-            by_function.setdefault((edit.module, source(edit.module).function_at(edit.start)), set()).add(edit)
     parts = []
-    for (module, name), group in by_function.items():
+    for (module, name), group in _by_function(patches).items():
         start, end = source(module).functions[name]
         before = source(module).text[start:end].splitlines()
         after = patched_function(module, name, group).splitlines()

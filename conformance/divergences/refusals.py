@@ -117,7 +117,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "ignore-index-with-probabilities-accepted",
         "with an ignore_index of 0 or more accepted beside probabilities",
         "A distribution has no class that could be ignored: the option is without effect, and torch says so.",
-        (Patch("losses", "if ignore_index >= 0:", "if ignore_index >= input.size:", "_scores_and_targets"),),
+        (Patch("losses", "if ignore_index >= 0:", "if ignore_index >= input.size:", "_targets"),),
     ),
     Divergence(
         "unknown-gain-is-1",

@@ -101,8 +101,7 @@ def state_dict(
     if isinstance(optimizer, LBFGS):
         if params is None:
             raise TypeError("LBFGS has one state for all parameters: state_dict needs params to number them")
-        max_eval = optimizer.max_iter * 5 // 4 if optimizer.max_eval is None else optimizer.max_eval
-        optimizer = replace(optimizer, max_eval=max_eval)
+        optimizer = replace(optimizer, max_eval=optimizer.most_evaluations)
         first = next(iter(params))
         state = {name: state if name == first and state["func_evals"] else {} for name in params}
     groups = optimizer.groups if isinstance(optimizer, ParamGroups) else [(optimizer, list(state))]

@@ -53,12 +53,18 @@ class LBFGS:
         if not self.lr >= 0.0:
             raise ValueError(f"Invalid learning rate: {self.lr}")
 
+    @property
+    def most_evaluations(self) -> int:
+        """How often a step may call the closure: ``max_eval``, or what torch takes for None."""
+        return self.max_iter * 5 // 4 if self.max_eval is None else self.max_eval
+
     def init(self, params: Params) -> dict[str, Any]:
         """The state before the first step: one for all parameters.
 
         Raises:
-            TypeError: parameters that are no dict.
+            TypeError: parameters that are no dict of arrays.
             ValueError: no parameters.
+            RuntimeError: parameters of another dtype than float32, float64 or longdouble.
         """
         check_given(params)
         for name, param in params.items():
@@ -80,7 +86,7 @@ class LBFGS:
             IndexError: a history that cannot hold a pair.
             ZeroDivisionError: a line search with a rate of 0.
         """
-        max_eval = self.max_iter * 5 // 4 if self.max_eval is None else self.max_eval
+        max_eval = self.most_evaluations
         state = dict(state)
         x = np.concatenate([param.reshape(-1) for param in params.values()])
         if not x.size:

@@ -18,9 +18,8 @@ import pytest
 import torch
 
 from conformance import cases
-from conformance.adapters import pytorch
 from conformance.case import DTYPES, FAMILIES, Array, Case
-from conformance.cases import cell, documented, optimizer, packing, recurrent, rnn, sweep
+from conformance.cases import cell, documented, networks, optimizer, packing, sweep
 from conformance.trace import Trace
 from tests.conformance.fakes import case_of, changed, run_reference, run_torch
 
@@ -247,8 +246,8 @@ def test_every_optimizer_case_holds_all_arguments() -> None:
 
 def test_a_networks_defaults_are_torchs_and_every_case_holds_all_arguments() -> None:
     arguments = _rnn_arguments()
-    assert set(arguments) == {"input_size", "hidden_size", *rnn.DEFAULTS}
-    assert {name: arguments[name] for name in rnn.DEFAULTS} == rnn.DEFAULTS
+    assert set(arguments) == {"input_size", "hidden_size", *networks.DEFAULTS["rnn"]}
+    assert {name: arguments[name] for name in networks.DEFAULTS["rnn"]} == networks.DEFAULTS["rnn"]
     for case in WIDE:
         if case.family in ("rnn", "training"):
             config = case.config if case.family == "rnn" else case.config["rnn"]
@@ -293,7 +292,7 @@ def _resized(case: Case, **config: Any) -> Case:
     """The case with other options, its arrays cut or continued at random to the shapes that these ask for."""
     flipped = _with(case, **config)
     lead = case["input"].shape[1::-1] if flipped.config["batch_first"] else case["input"].shape[:2]
-    shapes = rnn.arrays_of(np.random.default_rng(1), dict(flipped.config), batch=lead[1], steps=lead[0])
+    shapes = networks.arrays_of(np.random.default_rng(1), "rnn", dict(flipped.config), batch=lead[1], steps=lead[0])
     for name, array in shapes.items():
         if name in case:
             common = tuple(slice(min(a, b)) for a, b in zip(array.shape, case[name].shape, strict=True))
@@ -474,8 +473,12 @@ def test_softmaxs_axis_matters() -> None:
 def test_left_out_states_and_gradients_count_as_zeros_and_matter() -> None:
     for case in WIDE:
         if case.family == "rnn" and case.description.startswith(("only-", "no-initial")):
-            full = rnn.arrays_of(
-                np.random.default_rng(2), dict(case.config), batch=case["input"].shape[1], steps=len(case["input"])
+            full = networks.arrays_of(
+                np.random.default_rng(2),
+                "rnn",
+                dict(case.config),
+                batch=case["input"].shape[1],
+                steps=len(case["input"]),
             )
             (left_out,) = {"h_0", "d_output", "d_h_n"} - set(case)
             zeros = changed(case, {left_out: np.zeros_like(full[left_out])})
@@ -510,7 +513,7 @@ def _smaller(case: Case, **config: Any) -> Case:
     kind, axes = case.family.partition("_")[0], case["input"].shape
     options = {name: value for name, value in flipped.config.items() if name != "enforce_sorted"}
     batch, steps = axes[:2] if options["batch_first"] else axes[1::-1]
-    drawn = recurrent.arrays_of(
+    drawn = networks.arrays_of(
         np.random.default_rng(1),
         kind,
         options,
@@ -634,7 +637,7 @@ def test_recurrent_cases_hold_all_of_torchs_arguments() -> None:
             if case.family.endswith("_sequences"):
                 extra = {"enforce_sorted", "padding_value", "total_length"}
             assert set(case.config) == set(arguments) | extra, case.id
-            assert recurrent.DEFAULTS[kind] == {name: arguments[name] for name in recurrent.DEFAULTS[kind]}
+            assert networks.DEFAULTS[kind] == {name: arguments[name] for name in networks.DEFAULTS[kind]}
         elif case.family.endswith("_cell"):
             arguments = _arguments(getattr(torch.nn, f"{kind.upper()}Cell"))
             assert set(case.config) == set(arguments), case.id
@@ -696,4 +699,3 @@ def test_the_adapter_computes_in_the_cases_dtype_and_leaves_torchs_defaults_alon
     for dtype in DTYPES:
         assert run_torch(case_of(f"core/rnn/small/{dtype}"))["output"].dtype == dtype
     assert torch.get_default_dtype() == before
-    assert pytorch.version() == torch.__version__

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from conformance import cases, cli, kill, log, run
+from conformance import cases, cli, files, kill, log, run
 from tests.conformance.files import REFERENCE, RIGHT, WRONG, write
 from tests.reports.logs import made_log
 
@@ -308,7 +308,7 @@ def earlier() -> dict[Path, bytes]:
     """Results of an earlier run."""
     folder = Path("conformance-results")
     folder.mkdir()
-    log.write(folder / "results.jsonl", made_log())
+    files.write({folder / "results.jsonl": log.text(made_log())})
     (folder / "REPORT.md").write_text("an earlier report\n")
     return {path: path.read_bytes() for path in folder.iterdir()}
 
@@ -444,7 +444,7 @@ def test_an_interrupted_run_leaves_earlier_results_alone(
     ],
 )
 def test_a_damaged_log_is_refused_and_no_report_is_written(conformance: Command, content: bytes | float | None) -> None:
-    log.write(Path("results.jsonl"), made_log())
+    files.write({Path("results.jsonl"): log.text(made_log())})
     text = Path("results.jsonl").read_bytes()
     if content is None:
         content = b"".join(text.splitlines(keepends=True)[:-1])
@@ -463,7 +463,7 @@ def test_a_sweeps_log_has_no_report(conformance: Command) -> None:
 
 
 def test_a_report_that_cannot_be_written_is_refused(conformance: Command) -> None:
-    log.write(Path("results.jsonl"), made_log())
+    files.write({Path("results.jsonl"): log.text(made_log())})
     _refused(conformance("report", "results.jsonl", "--out", "no/page.md"), "cannot write no/page.md: No such file")
     _refused(conformance("report", "results.jsonl", "--out", "."), r"cannot write \.: Is a directory")
 

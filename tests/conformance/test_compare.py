@@ -11,8 +11,8 @@ import pytest
 
 from conformance import compare, tolerance
 from conformance.case import Array, Case, cases_of
-from conformance.cases.rnn import config_of
-from conformance.compare import Check, Comparison
+from conformance.cases.networks import config_of
+from conformance.compare import Check, Comparison, check_of
 from conformance.tolerance import Precision
 from conformance.trace import Trace
 from tests.conformance.fakes import (
@@ -416,7 +416,7 @@ def test_what_was_compared_is_kept_for_the_documented_example_only() -> None:
 
 def _chaotic_network() -> Case:
     """Twenty saturating units with a gain of four: two nearly equal states part exponentially."""
-    config = config_of(2, 20)
+    config = config_of("rnn", 2, 20)
 
     def build(rng: np.random.Generator) -> dict[str, Array]:
         return {
@@ -433,7 +433,7 @@ def _chaotic_network() -> Case:
 
 def _near_kink() -> Case:
     """0.1 * 3 - 0.3 is not quite 0 in binary: rounding alone decides on which side of ReLU's kink it falls."""
-    config = config_of(1, 2, nonlinearity="relu")
+    config = config_of("rnn", 1, 2, nonlinearity="relu")
     arrays = {
         "input": np.full((2, 3, 1), 0.1),
         "weight_ih_l0": np.array([[3.0], [2.0]]),
@@ -554,5 +554,5 @@ def test_differences_of_tiny_numbers_are_seen() -> None:
 
 
 def test_a_verdict_on_the_case_as_a_whole_has_no_array() -> None:
-    check = committed_judge(RNN).whole("skipped", "why")
+    check = check_of(committed_judge(RNN).case, None, "skipped", reason="why")
     assert (check.array, check.verdict, check.reason, check.ratio) == (None, "skipped", "why", None)

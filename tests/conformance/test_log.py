@@ -3,7 +3,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance import cases, log
+from conformance import cases, files, log
 from conformance.implementation import load
 from conformance.log import Log, LogError
 from tests.reports.logs import ADAM, CHECKS, RNN, made_log
@@ -22,7 +21,7 @@ Lines = list[dict[str, Any]]
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     where = tmp_path / "results.jsonl"
-    log.write(where, made_log())
+    files.write({where: log.text(made_log())})
     return where
 
 
@@ -52,7 +51,7 @@ def test_what_was_replayed_is_in_the_lines_of_those_checks_only(path: Path) -> N
     replayed = dataclasses.replace(CHECKS[8], replay_differs=0)
     skipped = dataclasses.replace(CHECKS[9], replay_skipped="arithmetic of this CPU")
     checks = [*CHECKS[:8], replayed, skipped, *CHECKS[10:]]
-    log.write(path, Log(made_log().header, checks, log.footer(checks, seconds=1.0, torch_seconds=0.5)))
+    files.write({path: log.text(Log(made_log().header, checks, log.footer(checks, seconds=1.0, torch_seconds=0.5)))})
     lines = _lines(path)[1:-1]
     assert [line.get("replay_differs") for line in lines] == [None] * 8 + [0, None, None]
     assert [key for line in lines for key in line if key.startswith("replay")] == ["replay_differs", "replay_skipped"]
@@ -66,7 +65,7 @@ def test_what_is_not_finite_survives_strict_json(path: Path) -> None:
         CHECKS[0], array="output", error=math.inf, ratio=math.inf, tolerance=-math.inf, values=values
     )
     checks = [check, *CHECKS[1:]]
-    log.write(path, Log(made_log().header, checks, log.footer(checks, seconds=1.0, torch_seconds=0.5)))
+    files.write({path: log.text(Log(made_log().header, checks, log.footer(checks, seconds=1.0, torch_seconds=0.5)))})
 
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is no JSON")
@@ -226,55 +225,9 @@ def test_a_file_that_does_not_exist_is_refused(tmp_path: Path) -> None:
             log.read(missing)
 
 
-# --------------------------------------------------------------------------------------------- failed writes
-
-
-@pytest.mark.parametrize(("target", "name"), [(os, "replace"), (os, "chmod"), (Path, "write_text")])
-def test_a_write_that_fails_leaves_the_old_file_and_no_other(
-    path: Path, target: Any, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = path.read_bytes()
-
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(target, name, full)
-        with pytest.raises(OSError, match="No space left"):
-            log.write(path, made_log())
-    assert path.read_bytes() == before
-    assert list(path.parent.iterdir()) == [path]
-
-
 def test_a_log_that_cannot_be_encoded_leaves_the_old_file(path: Path) -> None:
     before = path.read_bytes()
     broken = dataclasses.replace(CHECKS[0], values={"actual": object()})
     with pytest.raises(TypeError):
-        log.write(path, Log(made_log().header, [broken], made_log().footer))
+        files.write({path: log.text(Log(made_log().header, [broken], made_log().footer))})
     assert path.read_bytes() == before
-
-
-def test_a_link_stays_a_link_and_a_pipe_is_written_to(tmp_path: Path) -> None:
-    """Replacing whatever is there would turn a device into a file."""
-    target, link, pipe = tmp_path / "target", tmp_path / "link", tmp_path / "pipe"
-    target.write_text("old")
-    link.symlink_to(target)
-    log.write_text(link, "new")
-    assert link.is_symlink()
-    assert target.read_text() == "new"
-
-    os.mkfifo(pipe)
-    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    log.write_text(pipe, "text")
-    assert os.read(reader, 100) == b"text"
-    os.close(reader)
-    assert pipe.is_fifo()
-
-
-def test_a_new_file_has_the_usual_permissions(path: Path) -> None:
-    mask = os.umask(0o027)
-    try:
-        log.write_text(path, "text")
-    finally:
-        os.umask(mask)
-    assert path.stat().st_mode & 0o777 == 0o640

@@ -10,7 +10,7 @@ import pytest
 from conformance import cases, tolerance
 from conformance.adapters import reference
 from conformance.case import Array, Case, cases_of
-from conformance.cases.rnn import config_of
+from conformance.cases.networks import config_of
 from conformance.tolerance import Precision, Simulation, floor_of, has_power, norm, resolution, simulate
 from conformance.trace import Trace
 from tests.conformance.fakes import LOSS, NOTEBOOK, OPTIMIZER, RNN, TRAINING, case_of, changed
@@ -189,7 +189,7 @@ def _chaotic(gain: float) -> Case:
     rng = np.random.default_rng(5)
     return _case(
         "rnn",
-        config_of(2, 20),
+        config_of("rnn", 2, 20),
         input=0.1 * rng.standard_normal((150, 2, 2)),
         weight_ih_l0=rng.standard_normal((20, 2)),
         weight_hh_l0=gain / np.sqrt(20) * rng.standard_normal((20, 20)),
@@ -214,7 +214,7 @@ def _relu_network(bias: float) -> Case:
     """Two units; the first one's pre-activation in the first step is 0.1 * 3 + bias."""
     return _case(
         "rnn",
-        config_of(1, 2, nonlinearity="relu"),
+        config_of("rnn", 1, 2, nonlinearity="relu"),
         input=np.full((1, 3, 1), 0.1),
         weight_ih_l0=[[3.0], [2.0]],
         weight_hh_l0=np.eye(2),

@@ -1,82 +1,19 @@
-"""LSTM and GRU; for these and the Elman RNN sequences of different lengths, dropout, and a single sequence."""
+"""For all three networks: sequences of different lengths, dropout between layers, and a single sequence."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from itertools import product
 from typing import Any
 
 import numpy as np
 
-from conformance.case import Array, Build, Case, Level, cases_of
-from reference.gru import GRU
-from reference.lstm import LSTM
-from reference.recurrent import Network
-from reference.rnn import RNN
-
-SHARED = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "rnn": SHARED | {"nonlinearity": "tanh"},
-    "lstm": SHARED | {"proj_size": 0},
-    "gru": SHARED,
-}
-MODELS: dict[str, Callable[..., Network]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
-STATES: dict[str, tuple[str, ...]] = {"rnn": ("h",), "lstm": ("h", "c"), "gru": ("h",)}
-"""what is carried from step to step"""
-
-
-def config_of(kind: str, input_size: int, hidden_size: int, **options: Any) -> dict[str, Any]:
-    """All of the network's arguments, torch's defaults where nothing is said."""
-    return {"input_size": input_size, "hidden_size": hidden_size} | DEFAULTS[kind] | options
-
-
-def arrays_of(
-    rng: np.random.Generator,
-    kind: str,
-    config: dict[str, Any],
-    *,
-    batch: int | None,
-    steps: int,
-    initial: bool = True,
-    upstream: tuple[str, ...] = ("output", "h_n", "c_n"),
-    lengths: tuple[int, ...] = (),
-    masks: bool = False,
-) -> dict[str, Array]:
-    """Random input, states, parameters and upstream gradients; weights keep the states off saturation.
-
-    ``batch`` None is a single sequence without a batch axis. Dropout masks are scaled by 1 / (1 - dropout).
-    """
-    model = MODELS[kind](**config)
-    sequences, states = len(model.suffixes), dict(zip(STATES[kind], model.state_sizes, strict=True))
-    many = () if batch is None else (batch,)
-    lead = (*many, steps) if model.batch_first else (steps, *many)
-    features = model.num_directions * model.output_size
-    arrays = {"input": rng.standard_normal((*lead, model.input_size))}
-    if initial:
-        arrays |= {f"{name}_0": rng.uniform(-0.8, 0.8, (sequences, *many, size)) for name, size in states.items()}
-    for name, shape in model.parameter_shapes.items():
-        arrays[name] = rng.uniform(-1, 1, shape) * (0.9 / np.sqrt(shape[-1]) if "weight" in name else 0.4)
-    shapes = {"output": (*lead, features)} | {f"{name}_n": (sequences, *many, size) for name, size in states.items()}
-    arrays |= {f"d_{name}": rng.standard_normal(shapes[name]) for name in upstream if name in shapes}
-    if lengths:
-        arrays["lengths"] = np.array(lengths)
-    if masks:
-        kept = rng.random((model.num_layers - 1, *lead, features)) >= model.dropout
-        arrays["dropout_masks"] = kept / (1 - model.dropout if model.dropout < 1 else 1)
-    return arrays
-
-
-def build(kind: str, config: dict[str, Any], **options: Any) -> Build:
-    """What draws a case's arrays."""
-    return partial(arrays_of, kind=kind, config=config, **options)
+from conformance.case import Array, Case, Level, cases_of
+from conformance.cases.networks import DEFAULTS, arrays_of, build, config_of, named
 
 
 def cases() -> Iterator[Case]:
-    for kind in ("lstm", "gru"):
-        yield from _options(kind)
-        yield from _parts(kind)
-        yield from _values(kind)
     for kind in DEFAULTS:
         yield from _packed_options(kind)
         yield from _packed_lengths(kind)
@@ -84,130 +21,6 @@ def cases() -> Iterator[Case]:
         yield from _packed_dropout(kind)
         yield from _sequences(kind)
         yield from _unbatched(kind)
-
-
-def _named(**flags: bool) -> list[str]:
-    return [name.replace("no_", "no-") for name, on in flags.items() if on]
-
-
-def _options(kind: str) -> Iterator[Case]:
-    """Every combination of the options, in sizes that differ from case to case."""
-    projections = (0, 2) if kind == "lstm" else (0,)
-    combinations = product(projections, (1, 2, 3), (False, True), (True, False), (False, True))
-    for number, (proj_size, layers, bidirectional, bias, batch_first) in enumerate(combinations):
-        sizes = np.random.default_rng(3000 + number).permutation([2, 3, 4, 5])
-        batch, steps, input_size, hidden_size = (int(size) for size in sizes)
-        if proj_size:
-            hidden_size += 3  # larger than proj_size, and still unlike all others
-        config = config_of(
-            kind,
-            input_size,
-            hidden_size,
-            num_layers=layers,
-            bias=bias,
-            batch_first=batch_first,
-            bidirectional=bidirectional,
-            **({"proj_size": proj_size} if kind == "lstm" else {}),
-        )
-        flags = _named(
-            proj_size=bool(proj_size), bidirectional=bidirectional, no_bias=not bias, batch_first=batch_first
-        )
-        yield from cases_of(
-            kind,
-            "-".join([f"{layers}-layer", *flags]),
-            config,
-            build(kind, config, batch=batch, steps=steps),
-            "one combination of the options, everything random, gradients on output and all final states",
-            level="quick" if layers == 1 or (layers == 2 and bias and not batch_first) else "standard",
-        )
-
-
-def _parts(kind: str) -> Iterator[Case]:
-    """Only one of the upstream gradients, or no initial states; sizes and lengths at their limits."""
-    finals = [("only-state-gradient", {"upstream": ("h_n",)}, "the gradient on h_n alone reaches every parameter")]
-    if kind == "lstm":
-        finals.append(("only-cell-gradient", {"upstream": ("c_n",)}, "the gradient on c_n alone"))
-    rows: list[tuple[str, dict[str, Any], str]] = [
-        ("only-output-gradient", {"upstream": ("output",)}, "gradients on the final states left out"),
-        *finals,
-        ("no-initial-state", {"initial": False}, "initial states left out: they count as zeros"),
-    ]
-    for name, arrays, note in rows:
-        for bidirectional in (False, True):
-            config = config_of(kind, 3, 4, num_layers=2, bidirectional=bidirectional)
-            yield from cases_of(
-                kind,
-                "-".join([name, *_named(bidirectional=bidirectional)]),
-                config,
-                build(kind, config, **({"batch": 2, "steps": 5} | arrays)),
-                note,
-                level="quick",
-            )
-    sizes: list[tuple[str, int, int, int, int, dict[str, Any], str]] = [
-        ("small", 1, 3, 2, 2, {}, "small enough to follow by hand, for a diagnosis that few mistakes reach"),
-        ("length-1", 4, 1, 3, 5, {"bidirectional": True}, "a single step"),
-        ("length-2", 3, 2, 4, 5, {}, "the shortest sequence with a recurrent gradient"),
-        ("hidden-1", 3, 5, 2, 1, {}, "one unit"),
-        ("square", 4, 4, 4, 4, {"num_layers": 2}, "all sizes equal: a transposed block of weights has the right shape"),
-        ("empty-batch", 0, 4, 3, 5, {}, "torch accepts a batch of 0: empty outputs, zero gradients"),
-        ("length-12", 2, 12, 3, 4, {}, "longer than a truncation after 10 steps"),
-        ("wide", 7, 6, 19, 23, {}, "sizes beyond a register's width"),
-        ("long", 2, 60, 3, 4, {}, "gradients over 60 steps"),
-    ]
-    for name, batch, steps, inputs, hidden, options, note in sizes:
-        config = config_of(kind, inputs, hidden, **options)
-        yield from cases_of(
-            kind,
-            name,
-            config,
-            build(kind, config, batch=batch, steps=steps),
-            note,
-            level="standard" if name in ("wide", "long") else "quick",
-        )
-
-
-def _values(kind: str) -> Iterator[Case]:
-    """Zeros, gates that saturate, a cell that has grown."""
-    config = config_of(kind, 3, 4)
-
-    def changed(**factors: float) -> Build:
-        def make(rng: np.random.Generator) -> dict[str, Array]:
-            arrays = arrays_of(rng, kind, config, batch=2, steps=5)
-            return {name: array * factors.get(name, 1.0) for name, array in arrays.items()}
-
-        return make
-
-    def saturated(rng: np.random.Generator) -> dict[str, Array]:
-        arrays = arrays_of(rng, kind, config, batch=3, steps=5)
-        arrays["input"][:, 1] *= 30.0
-        return arrays
-
-    scalar = config_of(kind, 1, 4)
-
-    def overflowing(rng: np.random.Generator) -> dict[str, Array]:
-        # one feature and no small weight: the gates are exactly 0 or 1, none is a number near the smallest there is
-        arrays = arrays_of(rng, kind, scalar, batch=3, steps=5)
-        arrays["input"][:, 1] = 5e4 * np.sign(arrays["input"][:, 1])
-        weight = arrays["weight_ih_l0"]
-        return arrays | {"weight_ih_l0": np.sign(weight) * (0.3 + 0.5 * np.abs(weight))}
-
-    rows: list[tuple[str, dict[str, Any], Build, str]] = [
-        ("zero-input", config, changed(input=0.0), "only biases and states drive the gates"),
-        ("zero-initial-state", config, changed(h_0=0.0, c_0=0.0), "states of zeros still have a gradient"),
-        ("zero-recurrent-weight", config, changed(weight_hh_l0=0.0), "only the gates themselves carry anything"),
-        (
-            "tiny-gradient",
-            config,
-            changed(d_output=1e-12, d_h_n=1e-12, d_c_n=1e-12),
-            "gradients scale, they do not vanish",
-        ),
-        ("saturated-sequence", config, saturated, "gates of one sequence near 0 and 1, still with digits of their own"),
-        ("overflowing-sequence", scalar, overflowing, "gates of one sequence at 0 and 1: their exponentials overflow"),
-    ]
-    if kind == "lstm":
-        rows.append(("large-cell", config, changed(c_0=8.0), "cells far above 1, where tanh(c) saturates"))
-    for name, options, make, note in rows:
-        yield from cases_of(kind, name, options, make, note, level="quick")
 
 
 def _packed_config(config: dict[str, Any], *, enforce_sorted: bool) -> dict[str, Any]:
@@ -235,7 +48,7 @@ def _packed_options(kind: str) -> Iterator[Case]:
             bidirectional=bidirectional,
             **options,
         )
-        flags = _named(bidirectional=bidirectional, batch_first=batch_first, unsorted=not enforce_sorted)
+        flags = named(bidirectional=bidirectional, batch_first=batch_first, unsorted=not enforce_sorted)
         yield from cases_of(
             f"{kind}_packed",
             "-".join([*options.values(), f"{layers}-layer", *flags]),
