@@ -73,6 +73,9 @@ def clip_grad_value(grads: Grads, clip_value: float) -> dict[str, Array | None]:
         RuntimeError: no gradients.
     """
     limit = _number("clip_value", clip_value)
+    for name, grad in grads.items():
+        if grad is not None:
+            check_array(f"gradient {name}", grad)
     if all(grad is None for grad in grads.values()):
         raise RuntimeError("clip_grad_value needs at least one gradient, got none")
     return {name: None if grad is None else np.minimum(np.maximum(grad, -limit), limit) for name, grad in grads.items()}

@@ -240,12 +240,14 @@ def cell_forward(model: GRUCell, params: Params, x: Array, hx: Array | None = No
     return (h[1] if batched else h[1, 0]), CellCache(batched, x_1, h, saved)
 
 
-def cell_backward(model: GRUCell, params: Params, cache: CellCache, d_h: Array) -> dict[str, Array]:
+def cell_backward(model: GRUCell, params: Params, cache: CellCache, d_h: Array | None = None) -> dict[str, Array]:
     """Gradients of the parameters, ``"input"`` and ``"hx"``, given that of the loss with respect to the new state.
+
+    ``d_h`` counts as zeros if left out.
 
     Raises:
         TypeError: not an array.
-        RuntimeError: a wrong shape or dtype.
+        RuntimeError: a wrong shape or dtype, complex numbers.
     """
     check_params(params, model.parameter_shapes)
     d_states = cell_gradient("d_h", d_h, cache.h[1], cache.batched)[None]

@@ -446,7 +446,14 @@ def cell_arguments(
 
 
 def cell_gradient(name: str, given: Array | None, like: Array, batched: bool) -> Array:
-    """A gradient with respect to a cell's new state as (B, H), for ``like`` in that shape; zeros if left out."""
+    """A gradient with respect to a cell's new state as (B, H), for ``like`` in that shape; zeros if left out.
+
+    Raises:
+        TypeError: not an array.
+        RuntimeError: a wrong shape or dtype, complex numbers.
+    """
+    if like.dtype not in FLOATS:
+        raise RuntimeError(f"backward computes in float32, float64 or longdouble, got {like.dtype}")
     if given is None:
         return np.zeros_like(like)
     check_like(name, given, like.shape if batched else like.shape[1:], like.dtype)

@@ -281,17 +281,21 @@ def cell_forward(model: RNNCell, params: Params, x: Array, hx: Array | None = No
         RuntimeError: another wrong shape or dtype, or an unknown nonlinearity.
     """
     x_1, (h_0,) = cell_arguments(model, params, x, {"hx": hx})
+    if model.nonlinearity == "relu" and x_1.dtype not in FLOATS:
+        raise RuntimeError(f"relu is not defined for {x_1.dtype}, only tanh is")
     h = direction_forward(_cell_nonlinearity(model), params, "", x_1, h_0)
     batched = x.ndim == 2
     return (h[1] if batched else h[1, 0]), CellCache(batched, x_1, h)
 
 
-def cell_backward(model: RNNCell, params: Params, cache: CellCache, d_h: Array) -> dict[str, Array]:
+def cell_backward(model: RNNCell, params: Params, cache: CellCache, d_h: Array | None = None) -> dict[str, Array]:
     """Gradients of the parameters, ``"input"`` and ``"hx"``, given that of the loss with respect to the new state.
+
+    ``d_h`` counts as zeros if left out.
 
     Raises:
         TypeError: not an array.
-        RuntimeError: a wrong shape or dtype.
+        RuntimeError: a wrong shape or dtype, complex numbers, or an unknown nonlinearity.
     """
     check_params(params, model.parameter_shapes)
     d_states = cell_gradient("d_h", d_h, cache.h[1], cache.batched)[None]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from reference.checks import FLOATS, Array, Params, check_like
+from reference.checks import ARRAYS, FLOATS, Array, Params, check_array, check_like
 from reference.optim.sparse_gradient import SparseGradient
 
 ParamState: TypeAlias = dict[str, Array]
@@ -157,14 +157,14 @@ class Optimizer:
 
 
 def options_as_python(optimizer: object) -> None:
-    """Turn NumPy's scalars into Python's numbers, which leave the dtype of what they multiply alone."""
+    """Turn NumPy's numbers, 0-d arrays too, into Python's, which leave the dtype of what they multiply alone."""
     for name, value in vars(optimizer).items():
-        several = isinstance(value, tuple)
+        several = isinstance(value, tuple | list)
         object.__setattr__(optimizer, name, tuple(map(_as_python, value)) if several else _as_python(value))
 
 
 def _as_python(option: Any) -> Any:
-    return option.item() if isinstance(option, np.generic) else option
+    return option.item() if isinstance(option, ARRAYS) and not np.ndim(option) else option
 
 
 def _room(target: Array | None, param: Array) -> Array:
@@ -188,11 +188,13 @@ def _write(name: str, target: Array | None, value: Array) -> Array:
 
 
 def check_given(params: Any) -> None:
-    """Raise TypeError for parameters that are no dict, ValueError if there are none."""
+    """Raise TypeError for parameters that are no dict of arrays, ValueError if there are none."""
     if not isinstance(params, Mapping):
         raise TypeError(f"params must be a dict of arrays by name, got {type(params).__name__}")
     if not params:
         raise ValueError("optimizer got an empty parameter list")
+    for name, param in params.items():
+        check_array(f"parameter {name}", param)
 
 
 def check_at_least_zero(**values: float) -> None:

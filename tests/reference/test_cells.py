@@ -12,7 +12,7 @@ import torch
 
 from reference import gru, lstm, rnn
 from reference.checks import Array
-from tests.reference.against_torch import assert_all_close, assert_same_refusal, frozen, leaf, tensor
+from tests.reference.against_torch import assert_all_close, assert_refused, assert_same_refusal, frozen, leaf, tensor
 
 
 @dataclass(frozen=True)
@@ -217,6 +217,33 @@ def test_wrong_upstream_gradients(name: str) -> None:
             lambda d=d_states: kind.back(model, params, cache, d),  # type: ignore[misc]
             "(5, 3)",
         )
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_an_upstream_gradient_that_is_left_out_is_0(name: str) -> None:
+    kind = KINDS[name]
+    model, rng = kind.model(2, 3), np.random.default_rng(0)
+    params = {key: rng.standard_normal(shape) for key, shape in model.parameter_shapes.items()}
+    states, cache = kind.step(model, params, rng.standard_normal((5, 2)), [None] * len(kind.states))
+    given = kind.module.cell_backward(model, params, cache, *(np.zeros_like(state) for state in states))
+    assert_all_close(kind.module.cell_backward(model, params, cache), given)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_complex_numbers_go_forward_only(name: str) -> None:
+    """A complex gradient would need conjugates: refused rather than wrong."""
+    kind = KINDS[name]
+    model = kind.model(2, 3)
+    params = {key: np.full(shape, 0.5j) for key, shape in model.parameter_shapes.items()}
+    states, cache = kind.step(model, params, np.ones((5, 2), complex), [None] * len(kind.states))
+    assert states[0].dtype == np.complex128
+    assert_refused(lambda: kind.back(model, params, cache, [np.ones_like(states[0])]), RuntimeError, "complex128")
+
+
+def test_relu_of_complex_numbers_is_refused() -> None:
+    model = rnn.RNNCell(2, 3, nonlinearity="relu")
+    params = {key: np.ones(shape, complex) for key, shape in model.parameter_shapes.items()}
+    assert_refused(lambda: rnn.cell_forward(model, params, np.ones((5, 2), complex)), RuntimeError, "complex128")
 
 
 def test_gradients_and_states_of_an_lstm_cell_that_are_left_out() -> None:

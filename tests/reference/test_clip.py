@@ -94,6 +94,7 @@ def test_values_are_clipped_as_in_torch_and_returned_anew() -> None:
 def test_a_gradient_that_is_no_array() -> None:
     wrong: Any = {"w": [1.0]}
     assert_refused(lambda: clip.clip_grad_norm(wrong, 1.0), TypeError, "gradient w")
+    assert_refused(lambda: clip.clip_grad_value(wrong, 1.0), TypeError, "gradient w")
 
 
 @pytest.mark.parametrize("norm_type", [np.inf, -np.inf, -1.0, -0.5])

@@ -24,7 +24,7 @@ def pairs() -> Iterator[tuple[str, Function, Function]]:
     modules = (optim, torch.optim), (schedules, lr_scheduler), (losses, functional), (packing, sequences)
     for ours, theirs in modules:
         for name in vars(ours):
-            if getattr(vars(ours)[name], "__module__", "").startswith("reference.") and hasattr(theirs, name):
+            if getattr(vars(ours)[name], "__module__", "").startswith(ours.__name__) and hasattr(theirs, name):
                 yield name, vars(ours)[name], getattr(theirs, name)
     for name in vars(initializers):
         in_torch = name if name == "calculate_gain" else f"{name.removesuffix('_std').removesuffix('_bound')}_"

@@ -14,7 +14,7 @@ LR, SMOOTHING = 0.1, 0.25
 
 
 @pytest.mark.parametrize("algorithm", [*ALGORITHMS, "Muon", "Adafactor"])
-@pytest.mark.parametrize("lr", [np.float64(LR), np.array([LR])[0]])
+@pytest.mark.parametrize("lr", [np.float64(LR), np.array([LR])[0], np.array(LR)])
 def test_a_rate_of_numpy_is_that_of_python(algorithm: str, lr: Any) -> None:
     rng = np.random.default_rng(0)
     params, grads = ({"w": rng.standard_normal((3, 2)).astype(np.float32)} for _ in range(2))
@@ -44,6 +44,31 @@ def test_betas_and_flags_of_numpy() -> None:
     adam = optim.Adam(betas=(np.float64(0.5), np.float64(0.75)), amsgrad=flag)
     assert adam == optim.Adam(betas=(0.5, 0.75), amsgrad=True)
     assert [type(beta) for beta in adam.betas] == [float, float]
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "option", "values"),
+    [
+        ("Adam", "betas", (0.9, 0.99)),
+        ("Adamax", "betas", (0.9, 0.99)),
+        ("Rprop", "etas", (0.3, 1.5)),
+        ("Rprop", "step_sizes", (1e-3, 0.5)),
+        ("Muon", "ns_coefficients", (2.0, -1.5, 0.5)),
+        ("Adafactor", "eps", (1e-3, 1e-2)),
+    ],
+)
+def test_several_numbers_of_numpy_in_a_list(algorithm: str, option: str, values: Any) -> None:
+    rng = np.random.default_rng(0)
+    params, grads = ({"w": rng.standard_normal((3, 2)).astype(np.float32)} for _ in range(2))
+    given = [[np.float64(value) for value in values], [np.array(value) for value in values]]
+    optimizers = [getattr(optim, algorithm)(**{option: numbers}) for numbers in given]
+    usual = getattr(optim, algorithm)(**{option: values})
+    expected, _ = usual.step(params, grads, usual.init(params))
+    for ours in optimizers:
+        assert ours == usual
+        new, _ = ours.step(params, grads, ours.init(params))
+        assert new["w"].dtype == np.float32
+        np.testing.assert_array_equal(new["w"], expected["w"])
 
 
 @pytest.mark.parametrize("reduction", ["mean", "none"])
