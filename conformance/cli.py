@@ -81,7 +81,7 @@ def cli() -> None:
     "required",
     multiple=True,
     type=click.Choice(FAMILIES),
-    help="Exit with 1 if anything of this family is skipped (may be repeated).",
+    help="Exit with 1 if anything of this family is skipped, or if there is none of it (may be repeated).",
 )
 def run_command(
     implementation: str, out: Path, required: Sequence[str], level: Level, **filters: Sequence[str]

@@ -12,10 +12,13 @@ import numpy as np
 from conformance import places, refusals, tolerance
 from conformance.case import Array, Case
 from conformance.tolerance import ELEMENT_LIMIT, NORM_LIMIT, Precision, Simulation
-from conformance.trace import Trace
+from conformance.trace import Trace, as_trace
 
 Verdict = Literal["agrees", "diverges", "errored", "skipped"]
 Unit = Literal["sigma", "floor"]
+
+PRINTED = " (printed)"
+"""behind the name of an array that is compared with figures in print"""
 
 VALUES_AGREE = "the values agree"
 """in the reason why an array of another dtype diverges, if nothing but its dtype is wrong"""
@@ -90,7 +93,7 @@ class Judge:
         """The reference in a wider float."""
         wide = self.case.astype(self.precision.wider if self.precision.has_arbiter else self.case.dtype)
         with np.errstate(all="ignore"):
-            return {name: np.asarray(value) for name, value in self.reference(wide).items()}
+            return as_trace(self.reference(wide))
 
     @cached_property
     def simulation(self) -> Simulation:
@@ -188,7 +191,7 @@ class Judge:
         """Against figures in print: half a unit of the last digit, the rounding of the printing, and that of float."""
         if actual.shape != figures.shape:
             return check_of(
-                self.case, f"{name} (printed)", "diverges", reason=f"shape {actual.shape}, printed {figures.shape}"
+                self.case, name + PRINTED, "diverges", reason=f"shape {actual.shape}, printed {figures.shape}"
             )
         limit = 0.5 * 10.0**-self.case.printed_digits + ELEMENT_LIMIT * self._sigma(name, unit)
         difference = np.abs(actual - figures)
@@ -196,7 +199,7 @@ class Judge:
         agrees = bool(np.all(difference <= limit))
         return check_of(
             self.case,
-            f"{name} (printed)",
+            name + PRINTED,
             "agrees" if agrees else "diverges",
             tolerance=float(limit[worst]),
             error=float(difference[worst]),

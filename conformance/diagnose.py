@@ -28,6 +28,9 @@ MOST_CANDIDATES = 24
 MOST_FAILURES = 3
 """cases that no set explains, after which only single divergences are still tried on the others"""
 
+SECONDS = 20.0
+"""how long what diverges is searched for, in all; what has been found by then is reported"""
+
 DEEPEST = 4
 WIDTH = 6
 """how many divergences at a time, and how many sets beside each other, are tried where two at a time do not do"""
@@ -56,7 +59,7 @@ class Search:
     family: str
     observations: Sequence[Observation]
     precision: Precision
-    seconds: float = 20.0
+    seconds: float = SECONDS
     known: Sequence[Divergence] = field(default_factory=catalogue)
 
     def __post_init__(self) -> None:
@@ -122,21 +125,20 @@ class Search:
             return grown
         return self._grown(candidates, seen, before, pairs, wider=True)
 
+    def _matching(self, candidates: Iterable[Set], seen: Observation, name: str) -> list[Set]:
+        return [candidate for candidate in candidates if self.matcher.matches(candidate, seen, [name])]
+
     def _grown(
         self, candidates: list[Set], seen: Observation, before: list[Observation], pairs: bool, wider: bool
     ) -> list[Set]:
         names = ordered(seen.actual)
         for upto in range(1, len(names) + 1):
             part = names[:upto]
-            kept = [candidate for candidate in candidates if self.matcher.matches(candidate, seen, part[-1:])]
+            kept = self._matching(candidates, seen, names[upto - 1])
             if not kept:
                 # what explains other cases may amplify rounding in this one
                 self.matcher.delicate.add(seen.case.id)
-                kept = [
-                    candidate
-                    for candidate in candidates
-                    if candidate and self.matcher.matches(candidate, seen, part[-1:])
-                ]
+                kept = self._matching(filter(None, candidates), seen, names[upto - 1])
                 if not kept:
                     self.matcher.delicate.discard(seen.case.id)
             if not kept or wider:

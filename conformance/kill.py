@@ -40,9 +40,9 @@ class Kill(NamedTuple):
     message: str = ""
 
 
-def kills(cases: Sequence[Case], divergences: Sequence[Divergence] | None = None) -> Iterator[list[Kill]]:
+def kills(cases: Sequence[Case]) -> Iterator[list[Kill]]:
     """What each case catches, in order, as it becomes known."""
-    chosen = [divergence.id for divergence in (catalogue() if divergences is None else divergences)]
+    chosen = [divergence.id for divergence in catalogue()]
     yield from on_processes(partial(kills_of, divergences=chosen), cases, start_process)
 
 

@@ -19,7 +19,7 @@ from conformance.divergences.patching import functions_of
 from conformance.noise import UnknownOperationError
 from conformance.reach import executed
 from conformance.tolerance import Precision
-from conformance.trace import Trace
+from conformance.trace import Trace, as_trace
 
 Set = frozenset[str]
 """divergences by id"""
@@ -190,7 +190,7 @@ class Matcher:
         if key not in self._traces:
             try:
                 with applied([self.by_id[name] for name in key[0]]), np.errstate(all="ignore"):
-                    result = {name: np.asarray(value) for name, value in self.run(case).items()}
+                    result = as_trace(self.run(case))
             except Exception:  # in conflict, or failing in any other way: it explains nothing
                 self._traces[key] = None
             else:

@@ -15,7 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from conformance import cache as simulations
-from conformance import replay
+from conformance import diagnose, replay
 from conformance.adapters import reference
 from conformance.case import Case
 from conformance.cases import sweep
@@ -30,10 +30,6 @@ from conformance.trace import Trace, as_trace
 
 CASES_PER_PROCESS = 25
 """a second process has to import torch first, which fewer cases do not repay"""
-
-
-DIAGNOSIS_SECONDS = 20.0
-"""how long what diverges is searched for, in all; what has been found by then is reported"""
 
 
 Result = TypeVar("Result")
@@ -165,7 +161,7 @@ def diagnose_all(cases: Sequence[Case], judged: Sequence[Judged], precision: str
             if case.family == family and case.dtype == dtype and not case.left_out
         ]
         found.append((family, seen, precision or str(dtype)))
-    seconds = DIAGNOSIS_SECONDS / max(-(-len(found) // cores()), 1)
+    seconds = diagnose.SECONDS / max(-(-len(found) // cores()), 1)
     searches = [(*search, seconds) for search in found]
     if len(searches) <= 1:
         return [_diagnose(*search) for search in searches]
@@ -186,7 +182,7 @@ def _diagnose(family: str, seen: Sequence[Seen], precision: str, seconds: float)
     observations = []
     for case, actual, agreeing in seen:
         with np.errstate(all="ignore"):
-            right = {name: np.asarray(value) for name, value in getattr(reference, family)(case).items()}
+            right = as_trace(getattr(reference, family)(case))
         if actual is None:  # all that was given agrees: the reference stands for it
             given = {name: right[name] for name in right if name in agreeing}
         else:

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypedDict, Union, get_args, get_origin, get_typ
 import numpy as np
 
 from conformance.case import Level
-from conformance.compare import Check
+from conformance.compare import PRINTED, Check
 
 
 class Implementation(TypedDict):
@@ -165,11 +165,11 @@ def fault_of_checks(checks: Iterable[Check]) -> str | None:
         if check.values is None:
             continue
         array = str(check.array)
-        if check.values.keys() != {"actual", "printed" if array.endswith(" (printed)") else "expected"}:
+        if check.values.keys() != {"actual", "printed" if array.endswith(PRINTED) else "expected"}:
             return f"values are {', '.join(check.values)} of {array}"
         for value in check.values.values():
             size = _size(value)
-            if size is None or size != sizes.setdefault((check.case, array.removesuffix(" (printed)")), size):
+            if size is None or size != sizes.setdefault((check.case, array.removesuffix(PRINTED)), size):
                 return f"values of {array} are {reprlib.repr(value)}, expected as many numbers on either side"
     return None
 

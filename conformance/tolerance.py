@@ -59,6 +59,11 @@ class Precision:
         return cls(float(info.eps) / 2, float(info.smallest_subnormal), float(info.tiny), wider)
 
     @property
+    def fine(self) -> bool:
+        """Whether it is finer than float32: the units of float32 and float64 are 2^-24 and 2^-53."""
+        return self.unit < 2.0**-30
+
+    @property
     def has_arbiter(self) -> bool:
         """Whether a wider float exists here: longdouble is no wider than float64 on some platforms."""
         return bool(np.finfo(self.wider).eps < 2 * self.unit)
@@ -90,7 +95,7 @@ def simulate(case: Case, run: Callable[[Case], Trace], precision: Precision) -> 
     wide = case.astype(np.dtype(np.float64))
     with Rounding(0.0, 0.0, np.random.default_rng(0), coherent=False) as exact:
         base = run(wide.with_arrays(noisy))
-    scale = SCALE_FLOAT64 if precision.unit < 2.0**-30 and not exact.bfloat16 else 1.0
+    scale = SCALE_FLOAT64 if precision.fine and not exact.bfloat16 else 1.0
     spreads = {kind: {name: np.zeros(np.shape(value)) for name, value in base.items()} for kind in (False, True)}
     kinks = [np.zeros(argument.shape) for argument in exact.kinks]
     rng = np.random.default_rng(zlib.crc32(case.id.encode()))
@@ -144,7 +149,7 @@ def _inadmissible(base: Trace, sigma: dict[str, Array], kinks: list[Array], kink
 
 def has_power(sigma: Array, reference: Array, precision: Precision) -> bool:
     """Whether an agreement within this sigma is evidence; always in float32, which is not the place to find bugs."""
-    if precision.unit > 2.0**-30:
+    if not precision.fine:
         return True
     return resolution(sigma, reference) <= POWER_LIMIT
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from conformance.compare import VALUES_AGREE, Check
+from conformance.compare import PRINTED, VALUES_AGREE, Check
 from conformance.log import Log
 from reports.summary import config_of
 
 FEW = 3
 """a set that explains less than this part of the diverging cases, one in so many, may do so by chance"""
-PRINTED = " (printed)"
 MOST_RIGHT = 12
 """how many of the arrays that are right are listed"""
 

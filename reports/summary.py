@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from conformance.compare import Check
+from conformance import schema
+from conformance.compare import PRINTED, Check
 from conformance.log import VERDICTS, Log
 
 COUNTS = ["cases", "checks", "agree", "diverge", "errored", "skipped"]
@@ -156,7 +157,7 @@ def replays(log: Log) -> dict[str, str]:
     return found | {algorithm: f"skipped: {'; '.join(reasons)}" for algorithm, reasons in skipped.items()}
 
 
-RNN_OPTIONS = ["nonlinearity", "num_layers", "bidirectional", "bias", "batch_first"]
+RNN_OPTIONS = list(schema.Network.__annotations__)
 
 
 def rnn_configurations(log: Log) -> list[Row]:
@@ -217,7 +218,7 @@ def documented_state(log: Log) -> list[Row]:
         for check in log.checks
         if check.case == "documented/rnn/three-step/float64" and check.values
     }
-    printed, compared = by_array.get("h_n (printed)"), by_array.get("h_n")
+    printed, compared = by_array.get("h_n" + PRINTED), by_array.get("h_n")
     if not printed or not compared:
         return []
     columns = [np.ravel(values) for values in (printed["printed"], compared["actual"], compared["expected"])]

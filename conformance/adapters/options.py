@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from conformance.case import Case
@@ -13,6 +14,11 @@ NOT_OPTIONS = ("groups", "objective", "steps", "switch_after", "first")
 def options_of(case: Case) -> dict[str, Any]:
     """The algorithm of an optimizer's case, and the options that its constructor is given."""
     return {key: value for key, value in case.config.items() if key not in NOT_OPTIONS}
+
+
+def constructor_arguments(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a configuration's algorithm is made with; JSON has no tuples, and torch's pairs are tuples."""
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in config.items() if key != "algorithm"}
 
 
 def groups_of(case: Case) -> list[tuple[dict[str, Any], list[str]]]:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence
 
+from conformance.adapters.pytorch_tensors import dtype_of, sparse
 from conformance.case import Array, Case
 from conformance.refusals import Call, arguments, arrays
 
@@ -22,7 +23,7 @@ def call(case: Case) -> object:
 
 
 def _module(name: str, given: dict[str, Any], case: Case) -> object:
-    model = getattr(torch.nn, name)(**given, dtype=torch.float32 if case.dtype == np.float32 else torch.float64)
+    model = getattr(torch.nn, name)(**given, dtype=dtype_of(case))
     tensors = {key: _tensor(value) for key, value in arrays(case).items()}
     if "input" not in tensors:
         return model
@@ -58,8 +59,7 @@ def _optimizer(name: str, given: dict[str, Any], case: Case) -> object:
         return optimizer.step(lambda: _sum_of_squares(optimizer, params))
     for key, param in params.items():
         if f"grad.{key}.rows" in tensors:
-            rows, values = tensors[f"grad.{key}.rows"], tensors[f"grad.{key}.values"]
-            param.grad = torch.sparse_coo_tensor(rows[None], values, param.shape, check_invariants=True)
+            param.grad = sparse(tensors[f"grad.{key}.rows"], tensors[f"grad.{key}.values"], param)
         elif f"grad.{key}" in tensors:
             param.grad = tensors[f"grad.{key}"]
     with torch.sparse.check_sparse_tensor_invariants():  # type: ignore[no-untyped-call]  # torch warns where nobody says whether to

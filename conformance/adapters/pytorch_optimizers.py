@@ -1,87 +1,187 @@
-"""torch's own optimizer tests as a suite: every configuration of ``optim_db``, for twelve steps.
-
-The installed torch lists the options with which it tests each of its optimizers on a CPU. Parameters and gradients
-are those of the suite's own cases, since torch's list leaves them to the test. ``foreach``, ``fused``, ``capturable``
-and ``differentiable`` are ways of executing an algorithm and left out. A rate that torch's list has in a tensor is
-given as the number in it: torch computes the same from both, up to products of such a rate with Python's floats,
-which it rounds to the tensor's float32 (SparseAdam's and Muon's).
-"""
+"""torch's optimizers, step by step, one tensor at a time."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from functools import partial
+import inspect
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from torch.testing._internal.common_optimizers import optim_db
 
-from conformance.case import Array, Build, Case, cases_of
-from conformance.cases import optimizer, optimizer_closure, optimizer_sparse
-
-SUITE = "torch-optimizers"
-STEPS = 12
-
-EXECUTION = frozenset(("foreach", "fused", "capturable", "differentiable"))
+from conformance.adapters import switching
+from conformance.adapters.options import constructor_arguments, groups_of, last_step, options_of
+from conformance.adapters.pytorch_tensors import Tensors, array_of, leaf, number_of, sparse
+from conformance.case import Array, Case
+from conformance.cases.optimizer_switched import LOADED_OTHERWISE
+from conformance.trace import Trace
 
 
-def cases() -> Iterator[Case]:
-    """A case of twelve steps per configuration and dtype; one for each wrong option."""
-    for info in optim_db:
-        for given in info.optim_inputs_func(device="cpu"):
-            family, config, build = _made(info.name, arguments_of(given.kwargs))
-            name = f"{info.name}-{_slug(given.desc)}"
-            yield from cases_of(family, name, config, build, _note(given), level="quick", suite=SUITE)
-
-        for error in info.optim_error_inputs_func(device="cpu", dtype=torch.float64):
-            yield from _refusal(info.name, error.optimizer_error_input)
+def optimizer(case: Case) -> Trace:
+    params = {name: leaf(value) for name, value in case.params().items()}
+    return _steps(case, params, _optimizer_of(case, params), range(1, last_step(case) + 1))
 
 
-def _refusal(algorithm: str, given: Any) -> Iterator[Case]:
-    """A case of the family ``error``, where what torch refuses is a number among the options."""
-    values = [entry for value in given.kwargs.values() for entry in (value if isinstance(value, tuple) else [value])]
-    if given.params is None and not any(isinstance(value, torch.Tensor) for value in values):
-        config = {"call": f"optim.{algorithm}", "arguments": arguments_of(given.kwargs)}
-        description, note = f"{algorithm}-{_slug(given.desc)}", f"torch's own test: {given.desc}"
-        yield from cases_of(
-            "error", description, config, _matrix, note, level="quick", suite=SUITE, dtypes=("float64",)
-        )
+optimizer_groups = optimizer_sparse = optimizer_closure = optimizer
 
 
-def _matrix(rng: np.random.Generator) -> dict[str, Array]:
-    return {"param.weight": rng.standard_normal((2, 3))}
+def optimizer_switched(case: Case) -> Trace:
+    """torch's own run, which nothing interrupts unless torch itself changes a dtype where it loads a state."""
+    return switching.run(case, _until_switch, _steps_on)
 
 
-def arguments_of(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """What torch's list passes to an optimizer as a case's configuration has it: numbers, and lists of numbers."""
-    return {name: _plain(value) for name, value in kwargs.items() if name not in EXECUTION}
+def _until_switch(case: Case) -> tuple[Trace, tuple[Tensors, torch.optim.Optimizer]]:
+    params = {name: leaf(value) for name, value in case.params().items()}
+    algorithm = _optimizer_of(case, params)
+    return _steps(case, params, algorithm, range(1, case.config["switch_after"] + 1)), (params, algorithm)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_plain(entry) for entry in value]
-    return value.item() if isinstance(value, torch.Tensor) else value
+def _steps_on(case: Case, running: tuple[Tensors, torch.optim.Optimizer]) -> Trace:
+    params, algorithm = running
+    if case.config["algorithm"] in LOADED_OTHERWISE:
+        algorithm.load_state_dict(algorithm.state_dict())
+    k = case.config["switch_after"]
+    arrived = _run_trace(case, k, params, algorithm)
+    return arrived | _steps(case, params, algorithm, range(k + 1, last_step(case) + 1))
 
 
-def _made(algorithm: str, options: dict[str, Any]) -> tuple[str, dict[str, Any], Build]:
-    if algorithm == "SparseAdam":
-        config = {"algorithm": algorithm} | optimizer_sparse.DEFAULTS | options
-        return "optimizer_sparse", config, partial(optimizer_sparse.arrays_of, steps=STEPS)
-    if algorithm == "LBFGS":
-        # scaled so that its absolute tolerances end an iteration while rounding, float32's too, is far below them
-        config = {"algorithm": algorithm, "objective": "quadratic", "steps": STEPS}
-        config |= optimizer_closure.DEFAULTS | options
-        return "optimizer_closure", config, partial(optimizer_closure.arrays_of, scale=1e-3)
-    config = {"algorithm": algorithm} | optimizer.DEFAULTS[algorithm] | options
-    return "optimizer", config, partial(optimizer.arrays_of, steps=STEPS, **optimizer.shapes_of(algorithm))
+def until_switch(case: Case) -> tuple[Trace, Any]:
+    """The first steps, and the parameters and the ``state_dict`` that they end with, its tensors made arrays."""
+    trace, (params, algorithm) = _until_switch(case)
+    saved = algorithm.state_dict()
+    state = {
+        index: {key: _shared(value) for key, value in entries.items()} for index, entries in saved["state"].items()
+    }
+    arrays = {name: array_of(param) for name, param in params.items()}
+    return trace, (arrays, {"state": state, "param_groups": saved["param_groups"]})
 
 
-def _note(given: Any) -> str:
-    tensors = [name for name, value in given.kwargs.items() if isinstance(value, torch.Tensor)]
-    return f"torch's own test: {given.desc}" + "".join(f"; the number in its tensor as {name}" for name in tensors)
+def _shared(value: Any) -> Any:
+    """An entry of a state with arrays in place of tensors, which share their memory."""
+    if isinstance(value, list):
+        return [_shared(entry) for entry in value]
+    return value.detach().numpy() if isinstance(value, torch.Tensor) else value
 
 
-def _slug(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.]+", "-", text).strip("-")
+def from_switch(case: Case, handed_over: Any) -> Trace:
+    """What has arrived, and the steps after it: by an optimizer of torch's defaults, whose options were saved too."""
+    arrays, saved = handed_over
+    params = {name: leaf(value.copy()) for name, value in arrays.items()}
+    groups = [names for _, names in groups_of(case)] if "groups" in case.config else [list(params)]
+    made = _made(
+        {"algorithm": case.config["algorithm"]}, [{"params": [params[name] for name in names]} for names in groups]
+    )
+    state = {
+        index: {key: _as_tensor(value) for key, value in entries.items()} for index, entries in saved["state"].items()
+    }
+    made.load_state_dict({"state": state, "param_groups": saved["param_groups"]})
+    return _steps_on(case, (params, made))
+
+
+def _as_tensor(value: Any) -> Any:
+    """An entry of a state with tensors in place of arrays, which share their memory: torch works in it."""
+    if isinstance(value, list):
+        return [_as_tensor(entry) for entry in value]
+    return torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+
+
+def _optimizer_of(case: Case, params: Tensors) -> torch.optim.Optimizer:
+    if "groups" not in case.config:
+        return make_optimizer(options_of(case), params)
+    groups = [
+        constructor_arguments(own) | {"params": [params[name] for name in names]} for own, names in groups_of(case)
+    ]
+    return _made(options_of(case), groups)
+
+
+def _steps(case: Case, params: Tensors, algorithm: torch.optim.Optimizer, numbers: Iterable[int]) -> Trace:
+    """Some steps of a case, whose rates are one for all groups or one for each."""
+    trace: Trace = {}
+    for k in numbers:
+        if f"step{k}.lr" in case:
+            rates = np.broadcast_to(case[f"step{k}.lr"], len(algorithm.param_groups))
+            for group, rate in zip(algorithm.param_groups, rates, strict=True):
+                group["lr"] = float(rate)
+        if "objective" in case.config:
+            closure = _Closure(case, params)
+            algorithm.step(closure)  # type: ignore[arg-type]
+            trace[f"step{k}.calls"] = np.asarray(closure.calls)
+        else:
+            for name, param in params.items():
+                param.grad = _gradient(case, f"step{k}.grad.{name}", param)
+            with torch.sparse.check_sparse_tensor_invariants():  # type: ignore[no-untyped-call]  # torch warns where nobody says whether to
+                algorithm.step()
+        trace |= _run_trace(case, k, params, algorithm)
+    return trace
+
+
+def _gradient(case: Case, name: str, param: torch.Tensor) -> torch.Tensor | None:
+    if f"{name}.rows" in case:
+        return sparse(torch.from_numpy(case[f"{name}.rows"]), torch.from_numpy(case[f"{name}.values"]), param)
+    return torch.from_numpy(case[name]) if name in case else None
+
+
+class _Closure:
+    """The loss of a case at its parameters, with their gradients, and how often it was asked for."""
+
+    def __init__(self, case: Case, params: Tensors) -> None:
+        self.objective = case.config["objective"]
+        self.matrix, self.vector = torch.from_numpy(case["matrix"]), torch.from_numpy(case["vector"])
+        self.params = params
+        self.calls = 0
+
+    def __call__(self) -> torch.Tensor:
+        self.calls += 1
+        for param in self.params.values():
+            param.grad = None
+        z = torch.cat([param.reshape(-1) for param in self.params.values()])
+        if self.objective == "quadratic":
+            value = z @ self.matrix @ z / 2 - self.vector @ z
+        else:
+            value = (100 * (z[1:] - z[:-1] ** 2) ** 2 + (1 - z[:-1]) ** 2).sum()
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+
+def _run_trace(case: Case, k: int, params: Tensors, algorithm: torch.optim.Optimizer) -> Trace:
+    if "objective" not in case.config:
+        return step_trace(k, params, algorithm)
+    trace: Trace = {}
+    for key, value in algorithm.state[next(iter(params.values()))].items():
+        # al is scratch, of the last iteration
+        if key != "al" and value is not None and not (isinstance(value, list) and not value):
+            trace[f"step{k}.state.{key}"] = _closure_state(value, case)
+    return trace | {f"step{k}.param.{name}": array_of(param) for name, param in params.items()}
+
+
+def _closure_state(value: Any, case: Case) -> Array:
+    """LBFGS keeps tensors, lists of tensors, Python's floats and counts."""
+    if isinstance(value, list):
+        return np.stack([array_of(entry) for entry in value])
+    if isinstance(value, float):
+        return number_of(value, case)
+    return array_of(value) if isinstance(value, torch.Tensor) else np.asarray(value)
+
+
+def make_optimizer(config: Mapping[str, Any], params: Tensors) -> torch.optim.Optimizer:
+    """The algorithm of a case's configuration over named parameters, one tensor at a time."""
+    return _made(config, list(params.values()))
+
+
+def _made(config: Mapping[str, Any], params: list[Any]) -> torch.optim.Optimizer:
+    algorithm = getattr(torch.optim, config["algorithm"])
+    # foreach=False selects the single-tensor path; not all take fused, which is off then too
+    ways = {"foreach": False} if "foreach" in inspect.signature(algorithm).parameters else {}
+    made: torch.optim.Optimizer = algorithm(params, **constructor_arguments(config), **ways)
+    return made
+
+
+def step_trace(k: int, params: Tensors, algorithm: torch.optim.Optimizer) -> Trace:
+    trace = {f"step{k}.param.{name}": array_of(param) for name, param in params.items()}
+    for name, param in params.items():
+        for key, value in algorithm.state.get(param, {}).items():
+            if value is not None:
+                # SparseAdam counts its steps in a Python int; after sparse gradients SGD's velocity is sparse
+                array = array_of(value.to_dense()) if isinstance(value, torch.Tensor) else np.asarray(value)
+                trace[f"step{k}.state.{name}.{key}"] = array
+    return trace

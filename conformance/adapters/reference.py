@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from conformance.adapters import reference_calls, switching
-from conformance.adapters.options import groups_of, last_step, options_of
+from conformance.adapters import reference_calls
+from conformance.adapters.reference_initializers import initializer, initializer_values
+from conformance.adapters.reference_optimizers import (
+    make_optimizer,
+    optimizer,
+    optimizer_closure,
+    optimizer_groups,
+    optimizer_sparse,
+    optimizer_switched,
+    step_trace,
+)
 from conformance.case import Array, Case
 from conformance.refusals import outcome
 from conformance.trace import Trace
-from reference import activations, initializers, losses, optim, schedules, unrolled
+from reference import activations, losses, schedules, unrolled
 from reference import clip as clipping
 from reference import gru as gated_recurrent_unit
 from reference import linear as linear_layer
@@ -24,6 +32,17 @@ from reference import packing as packing_functions
 from reference import rnn as elman
 from reference import training as training_loop
 from reference.recurrent import Cell, Network
+
+# families that have a module of their own, to be found here like the others
+__all__ = [
+    "initializer",
+    "initializer_values",
+    "optimizer",
+    "optimizer_closure",
+    "optimizer_groups",
+    "optimizer_sparse",
+    "optimizer_switched",
+]
 
 
 def rnn(case: Case) -> Trace:
@@ -176,221 +195,6 @@ def loss(case: Case) -> Trace:
     return {"output": output, "grad.input": d_input}
 
 
-def initializer(case: Case) -> Trace:
-    config = dict(case.config)
-    name, shape = config.pop("function"), tuple(config.pop("shape"))
-    if name == "calculate_gain":
-        return {"gain": _number(initializers.calculate_gain(**config), case)}
-    fan_in, fan_out = initializers.fan_in_and_fan_out(shape)
-    trace = {"fan_in": _number(fan_in, case), "fan_out": _number(fan_out, case)}
-    if name == "rnn_default":
-        bounds = initializers.rnn_bounds(elman.RNN(**config))
-        return trace | {"bound": _number(bounds["weight_ih_l0"], case)}
-    if name.endswith("_default") and name != "linear_default":
-        model = _MODELS[name.removesuffix("_default")](**config)
-        params = initializers.rnn_parameters(model, rng=_Extremes(), dtype=case.dtype)
-        blocks = {key: value.reshape(_blocks(key, model.gates), -1) for key, value in params.items()}
-        return trace | {f"bound.{key}": value[:, 0] for key, value in blocks.items()}
-    if name == "linear_default":
-        bounds = initializers.linear_bounds(linear_layer.Linear(shape[1], shape[0]))
-        return trace | {f"bound.{key}": _number(value, case) for key, value in bounds.items()}
-    if name in ("XavierInitializer", "HeInitializer"):
-        start = getattr(classes, name)(rng=_Extremes(), dtype=case.dtype)
-        layer = classes.FC(fan_in, fan_out, start, classes.SGD(lr=0.1))
-        return trace | {"std": layer.W[0, 0], "bound.bias": layer.B[0, 0]}
-    if name in ("uniform", "normal"):
-        upper, lower = (
-            getattr(initializers, name)(shape, **config, rng=_Extremes(end), dtype=case.dtype)[0, 0] for end in (1, -1)
-        )
-        if name == "uniform":
-            return trace | {"low": lower, "high": upper}
-        return trace | {"mean": (upper + lower) / 2, "std": (upper - lower) / 2}
-    drawn = getattr(initializers, name)(shape, **config, rng=_Extremes(), dtype=case.dtype)
-    return trace | {"bound" if name.endswith("uniform") else "std": drawn.flat[0]}
-
-
-_MODELS: dict[str, Callable[..., Network | Cell]] = {
-    "lstm": long_short_term_memory.LSTM,
-    "gru": gated_recurrent_unit.GRU,
-    "rnn_cell": elman.RNNCell,
-    "lstm_cell": long_short_term_memory.LSTMCell,
-    "gru_cell": gated_recurrent_unit.GRUCell,
-}
-
-
-def _blocks(parameter: str, gates: int) -> int:
-    """How many blocks of rows a parameter has, one for each gate; a projection has no gates."""
-    return 1 if parameter.startswith("weight_hr") else gates
-
-
-class _Extremes(np.random.Generator):
-    """Draws that show the distribution they come from: one standard deviation from the mean, or a bound."""
-
-    def __init__(self, end: int = 1) -> None:
-        super().__init__(np.random.PCG64(0))
-        self.end = end
-        """1 above the mean, -1 below"""
-
-    def normal(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Any:
-        return np.full(size, loc + self.end * scale)
-
-    def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:
-        return np.full(size, high if self.end > 0 else low)
-
-
-def initializer_values(case: Case) -> Trace:
-    config = dict(case.config)
-    name, shape = config.pop("function"), tuple(config.pop("shape"))
-    if "draws" in case:
-        config["rng"] = _Given(case["draws"])
-    return {"output": getattr(initializers, name)(shape, **config, dtype=case.dtype)}
-
-
-class _Given(np.random.Generator):
-    """Standard normal draws that a case gives."""
-
-    def __init__(self, draws: Array) -> None:
-        super().__init__(np.random.PCG64(0))
-        self.draws = draws
-
-    def normal(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Any:
-        return loc + scale * self.draws.reshape(size)
-
-
-def optimizer(case: Case) -> Trace:
-    trace, _ = _steps(case, _begun(case), range(1, last_step(case) + 1))
-    return trace
-
-
-optimizer_groups = optimizer_sparse = optimizer_closure = optimizer
-
-
-def optimizer_switched(case: Case) -> Trace:
-    """The reference goes on with what it has itself saved: the run that tolerances and the arbiter come from."""
-    return switching.run(case, until_switch, from_switch)
-
-
-def until_switch(case: Case) -> tuple[Trace, Any]:
-    """The first steps, and the parameters and the ``state_dict`` that they end with."""
-    trace, run = _steps(case, _begun(case), range(1, case.config["switch_after"] + 1))
-    return trace, (run.params, optim.state_dict(run.algorithm, run.state, run.params))
-
-
-def from_switch(case: Case, handed_over: Any) -> Trace:
-    """What has arrived, and the steps after it: by an optimizer of torch's defaults, whose options were saved too."""
-    params, saved = handed_over
-    made: Any = getattr(optim, case.config["algorithm"])()
-    if "groups" in case.config:
-        made = optim.ParamGroups([(made, group["params"]) for group in case.config["groups"]])
-    run = _Run(*optim.load_state_dict(made, params, saved), params)
-    k = case.config["switch_after"]
-    trace, _ = _steps(case, run, range(k + 1, last_step(case) + 1))
-    return _run_trace(case, k, run) | trace
-
-
-class _Run(NamedTuple):
-    """How far an optimizer has come."""
-
-    algorithm: Any
-    state: Any
-    params: dict[str, Array]
-
-
-def _begun(case: Case) -> _Run:
-    options = options_of(case)
-    algorithm: Any
-    if "groups" in case.config:
-        members = [(make_optimizer(options | own), names) for own, names in groups_of(case)]
-        algorithm = optim.ParamGroups(members)
-    else:
-        algorithm = make_optimizer(options)
-    params = case.params()
-    return _Run(algorithm, algorithm.init(params), params)
-
-
-def _steps(case: Case, run: _Run, numbers: Iterable[int]) -> tuple[Trace, _Run]:
-    """Some steps of a case, whose rates are one for all groups or one for each."""
-    algorithm, state, params = run
-    trace: Trace = {}
-    for k in numbers:
-        if f"step{k}.lr" in case:
-            algorithm = _with_rates(algorithm, case[f"step{k}.lr"])
-        if "objective" in case.config:
-            closure = _Closure(case)
-            params, state = algorithm.step(params, closure, state)
-            trace[f"step{k}.calls"] = np.asarray(closure.calls)
-        else:
-            params, state = algorithm.step(params, _gradients(case, k), state)
-        trace |= _run_trace(case, k, _Run(algorithm, state, params))
-    return trace, _Run(algorithm, state, params)
-
-
-def _with_rates(algorithm: Any, rates: Array) -> Any:
-    if isinstance(algorithm, optim.ParamGroups):
-        rated = zip(algorithm.groups, np.broadcast_to(rates, len(algorithm.groups)), strict=True)
-        return optim.ParamGroups([(_with_rates(member, rate), names) for (member, names), rate in rated])
-    return replace(algorithm, lr=float(rates))
-
-
-def _gradients(case: Case, k: int) -> dict[str, Any]:
-    grads: dict[str, Any] = case.params(f"step{k}.grad.")
-    for name in [name.removesuffix(".rows") for name in grads if name.endswith(".rows")]:
-        grads[name] = optim.SparseGradient(grads.pop(f"{name}.rows"), grads.pop(f"{name}.values"))
-    return grads
-
-
-class _Closure:
-    """The loss of a case and its gradients at some parameters, and how often they were asked for."""
-
-    def __init__(self, case: Case) -> None:
-        self.case = case
-        self.objective = _OBJECTIVES[case.config["objective"]]
-        self.calls = 0
-
-    def __call__(self, at: Mapping[str, Array]) -> tuple[Any, dict[str, Array]]:
-        self.calls += 1
-        flat = np.concatenate([value.reshape(-1) for value in at.values()])
-        loss, gradient = self.objective(flat, self.case)
-        grads, start = {}, 0
-        for name, value in at.items():
-            grads[name] = gradient[start : start + value.size].reshape(value.shape)
-            start += value.size
-        return loss, grads
-
-
-def _run_trace(case: Case, k: int, run: _Run) -> Trace:
-    if "objective" not in case.config:
-        return step_trace(k, run.params, run.state)
-    trace = {f"step{k}.state.{key}": _stacked(value, case) for key, value in run.state.items() if not _empty(value)}
-    return trace | {f"step{k}.param.{name}": value for name, value in run.params.items()}
-
-
-def _quadratic(z: Array, case: Case) -> tuple[Any, Array]:
-    slope = case["matrix"] @ z
-    return z.dot(slope) / 2 - case["vector"].dot(z), slope - case["vector"]
-
-
-def _rosenbrock(z: Array, case: Case) -> tuple[Any, Array]:
-    valley, distance = z[1:] - z[:-1] * z[:-1], 1 - z[:-1]
-    gradient = np.zeros_like(z)
-    gradient[:-1] = -400 * z[:-1] * valley - 2 * distance
-    gradient[1:] = gradient[1:] + 200 * valley
-    return (100 * valley * valley + distance * distance).sum(), gradient
-
-
-_OBJECTIVES = {"quadratic": _quadratic, "rosenbrock": _rosenbrock}
-
-
-def _empty(value: Any) -> bool:
-    return isinstance(value, list) and not value
-
-
-def _stacked(value: Any, case: Case) -> Array:
-    """An entry of LBFGS' state as an array; counts stay whole numbers."""
-    array = np.stack([np.asanyarray(entry) for entry in value]) if isinstance(value, list) else np.asanyarray(value)
-    return array.astype(case.dtype) if array.dtype.kind == "f" else array
-
-
 def clip(case: Case) -> Trace:
     config = dict(case.config)
     name = config.pop("function")
@@ -496,23 +300,3 @@ def notebook(case: Case) -> Trace:
 
 def error(case: Case) -> Trace:
     return outcome(reference_calls.call, case).trace
-
-
-def make_optimizer(config: Mapping[str, Any]) -> optim.Optimizer:
-    """The algorithm of a case's configuration."""
-    arguments = {key: tuple(v) if isinstance(v, list) else v for key, v in config.items() if key != "algorithm"}
-    algorithm: optim.Optimizer = getattr(optim, config["algorithm"])(**arguments)
-    return algorithm
-
-
-def step_trace(k: int, params: Mapping[str, Array], state: Mapping[str, Mapping[str, Array]]) -> Trace:
-    """Parameters and state after step k, under the names that a trace gives them."""
-    trace = {f"step{k}.param.{name}": value for name, value in params.items()}
-    for name, entries in state.items():
-        trace |= {f"step{k}.state.{name}.{key}": value for key, value in entries.items()}
-    return trace
-
-
-def _number(value: float, case: Case) -> Array:
-    number: Array = case.dtype.type(value)
-    return number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -55,10 +56,16 @@ def _optimizer(name: str, given: dict[str, Any], case: Case) -> object:
     state = optimizer.init(params)
     if "steps" in case.config:  # an algorithm whose step takes a closure
         return optimizer.step(params, _sum_of_squares, state)
-    grads: dict[str, Any] = {key[5:]: value for key, value in values.items() if key.startswith("grad.")}
-    for key in [key.removesuffix(".rows") for key in grads if key.endswith(".rows")]:
-        grads[key] = optim.SparseGradient(grads.pop(f"{key}.rows"), grads.pop(f"{key}.values"))
+    grads = with_sparse({key[5:]: value for key, value in values.items() if key.startswith("grad.")})
     return optimizer.step(params, grads, state) if grads else optimizer
+
+
+def with_sparse(grads: Mapping[str, Any]) -> dict[str, Any]:
+    """Gradients by name, those given as ``<name>.rows`` and ``<name>.values`` made sparse ones."""
+    made = dict(grads)
+    for name in [name.removesuffix(".rows") for name in grads if name.endswith(".rows")]:
+        made[name] = optim.SparseGradient(made.pop(f"{name}.rows"), made.pop(f"{name}.values"))
+    return made
 
 
 def _sum_of_squares(params: dict[str, Array]) -> tuple[Any, dict[str, Array]]:

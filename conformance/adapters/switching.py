@@ -33,8 +33,8 @@ def beside_torch(case: Case) -> Trace:
     In a wider float, or with rounding at random, torch cannot take part: there the reference's own function for the
     family goes on with what it saved itself.
     """
-    from conformance.adapters import pytorch, reference  # torch takes seconds to import
+    from conformance.adapters import pytorch_optimizers, reference_optimizers  # torch takes seconds to import
 
     if case.config["first"] == "torch":
-        return run(case, pytorch.until_switch, reference.from_switch)
-    return run(case, reference.until_switch, pytorch.from_switch)
+        return run(case, pytorch_optimizers.until_switch, reference_optimizers.from_switch)
+    return run(case, reference_optimizers.until_switch, pytorch_optimizers.from_switch)

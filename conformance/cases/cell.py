@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from conformance.case import Array, Build, Case, cases_of
+from conformance.cases.networks import drawn
 from reference.gru import GRUCell
 from reference.lstm import LSTMCell
 from reference.recurrent import Cell
@@ -50,7 +51,7 @@ def arrays_of(
     if states:
         arrays |= {f"{state}x": rng.uniform(-0.8, 0.8, (*lead, model.hidden_size)) for state in STATES[family]}
     for name, shape in model.parameter_shapes.items():
-        arrays[name] = rng.uniform(-1, 1, shape) * (0.9 / np.sqrt(shape[-1]) if "weight" in name else 0.4)
+        arrays[name] = drawn(rng, name, shape)
     for k in range(1, steps + 1):
         for state in STATES[family]:
             if upstream(k):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -42,7 +42,7 @@ def arrays_of(
     lengths: tuple[int, ...] = (),
     masks: bool = False,
 ) -> dict[str, Array]:
-    """Random input, states, parameters and upstream gradients; weights keep the states off saturation.
+    """Random input, states, parameters and upstream gradients.
 
     ``batch`` None is a single sequence without a batch axis. Dropout masks are scaled by 1 / (1 - dropout).
     """
@@ -55,7 +55,7 @@ def arrays_of(
     if initial:
         arrays |= {f"{name}_0": rng.uniform(-0.8, 0.8, (sequences, *many, size)) for name, size in states.items()}
     for name, shape in model.parameter_shapes.items():
-        arrays[name] = rng.uniform(-1, 1, shape) * (0.9 / np.sqrt(shape[-1]) if "weight" in name else 0.4)
+        arrays[name] = drawn(rng, name, shape)
     shapes = {"output": (*lead, features)} | {f"{name}_n": (sequences, *many, size) for name, size in states.items()}
     arrays |= {f"d_{name}": rng.standard_normal(shapes[name]) for name in upstream if name in shapes}
     if lengths:
@@ -64,6 +64,16 @@ def arrays_of(
         kept = rng.random((model.num_layers - 1, *lead, features)) >= model.dropout
         arrays["dropout_masks"] = kept / (1 - model.dropout if model.dropout < 1 else 1)
     return arrays
+
+
+def drawn(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> Array:
+    """A parameter, small enough to keep the states off saturation."""
+    return rng.uniform(-1, 1, shape) * (0.9 / np.sqrt(shape[-1]) if "weight" in name else 0.4)
+
+
+def in_order(lengths: Sequence[int]) -> bool:
+    """Whether sequences come in the order that torch asks for where it does not sort them: the longest first."""
+    return list(lengths) == sorted(lengths, reverse=True)
 
 
 def build(kind: str, config: dict[str, Any], **options: Any) -> Build:

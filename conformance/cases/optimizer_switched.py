@@ -39,6 +39,9 @@ WITHOUT = {"shift": (1,), "bias": (1, 2, 3, 4)}
 QUICK = ("Adam", "NAdam", "SparseAdam", "LBFGS")
 """a state with an entry that only an option asks for, scalars that change their dtype, Python's numbers, lists"""
 
+LOADED_OTHERWISE = ("ASGD", "NAdam")
+"""their float32 scalars have the parameters' dtype once they were saved and loaded: that is what the others go on with,
+and the expectation too"""
 RELOADED = "; torch's own run is loaded there too, which makes scalars of float32 the parameters' dtype"
 
 
@@ -68,7 +71,7 @@ def cases() -> Iterator[Case]:
     """Every algorithm in both directions."""
     for name, config, build in _table():
         for then, (first, note) in DIRECTIONS.items():
-            reloaded = RELOADED if config["algorithm"] in ("ASGD", "NAdam") else ""
+            reloaded = RELOADED if config["algorithm"] in LOADED_OTHERWISE else ""
             yield from cases_of(
                 "optimizer_switched",
                 f"{name}-to-{then}",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from conformance.case import Array, Case, Level, cases_of
-from conformance.cases.networks import DEFAULTS, arrays_of, build, config_of, named
+from conformance.cases.networks import DEFAULTS, arrays_of, build, config_of, in_order, named
 
 
 def cases() -> Iterator[Case]:
@@ -80,7 +80,7 @@ def _packed_lengths(kind: str) -> Iterator[Case]:
         yield from cases_of(
             f"{kind}_packed",
             name,
-            _packed_config(config, enforce_sorted=list(lengths) == sorted(lengths, reverse=True)),
+            _packed_config(config, enforce_sorted=in_order(lengths)),
             build(kind, config, batch=len(lengths), steps=steps, lengths=lengths, **arrays),
             note,
             level="standard" if name == "long" else "quick",
@@ -148,7 +148,7 @@ def _packed_dropout(kind: str) -> Iterator[Case]:
         yield from cases_of(
             f"{kind}_packed_dropout",
             name,
-            _packed_config(config, enforce_sorted=list(lengths) == sorted(lengths, reverse=True)),
+            _packed_config(config, enforce_sorted=in_order(lengths)),
             build(kind, config, batch=3, steps=5, lengths=lengths, masks=True),
             note,
             level="quick",

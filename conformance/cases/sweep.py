@@ -66,7 +66,7 @@ def _network(draw: np.random.Generator, kind: str) -> tuple[str, dict[str, Any],
     constructor = config
     if form == "_packed":
         lengths = tuple(int(n) for n in draw.integers(1, steps + 1, size=batch))
-        constructor = config | {"enforce_sorted": list(lengths) == sorted(lengths, reverse=True)}
+        constructor = config | {"enforce_sorted": networks.in_order(lengths)}
     stationary, scale = bool(draw.random() < 0.2), float(10 ** draw.uniform(-3, 0.5))
     initial = bool(draw.random() < 0.7)
 

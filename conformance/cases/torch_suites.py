@@ -9,8 +9,8 @@ from functools import cache
 from conformance.case import Case
 
 SUITES: Mapping[str, str] = {
-    "torch-modules": "conformance.adapters.pytorch_modules",
-    "torch-optimizers": "conformance.adapters.pytorch_optimizers",
+    "torch-modules": "conformance.adapters.pytorch_module_tests",
+    "torch-optimizers": "conformance.adapters.pytorch_optimizer_tests",
 }
 """the module whose ``cases()`` builds a suite"""
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from conformance.case import Array, Case, cases_of
-from conformance.cases.networks import MODELS, config_of
+from conformance.cases.networks import MODELS, config_of, drawn
 from conformance.cases.optimizer import DEFAULTS
 from reference.linear import Linear
 
@@ -34,7 +34,7 @@ def _arrays(
     shapes |= {f"linear.{name}": shape for name, shape in Linear(**config["linear"]).parameter_shapes.items()}
     arrays: dict[str, Array] = {}
     for name, shape in shapes.items():
-        arrays[f"param.{name}"] = rng.uniform(-1, 1, shape) * (0.9 / np.sqrt(shape[-1]) if "weight" in name else 0.4)
+        arrays[f"param.{name}"] = drawn(rng, name, shape)
     lead = (batch, steps) if network.batch_first else (steps, batch)
     for k in range(1, updates + 1):
         arrays[f"step{k}.input"] = scale * rng.standard_normal((*lead, network.input_size))

@@ -12,7 +12,7 @@ averaged.py     ASGD
 adaptive.py     Adagrad, RMSprop, Adadelta and Rprop
 adam.py         Adam and AdamW
 adam_kin.py     Adamax, NAdam and RAdam
-sparse.py       SparseAdam
+sparse.py       sparse gradients: SparseAdam, SGD, Adagrad
 matrices.py     Adafactor and Muon
 closures.py     LBFGS
 groups.py       groups of parameters, missing gradients

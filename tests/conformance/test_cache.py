@@ -96,7 +96,13 @@ def test_the_hash_of_the_sources_is_over_all_that_a_simulation_runs(monkeypatch:
     monkeypatch.setattr(Path, "read_bytes", read_bytes)
     cache._sources.__wrapped__()
     assert {
-        *("reference/rnn.py", "optim/adam.py", "reference/notebook.py", "adapters/reference.py"),
+        *(
+            "reference/rnn.py",
+            "optim/adam.py",
+            "reference/notebook.py",
+            "adapters/reference.py",
+            "adapters/reference_optimizers.py",
+        ),
         *("conformance/noise.py", "conformance/tolerance.py", "conformance/case.py"),
     } <= read
     assert not [name for name in read if "pytorch" in name or "compare" in name]  # verdicts are not cached

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from conformance.adapters import pytorch, reference
+from conformance.adapters import pytorch_optimizers, reference_optimizers
 from conformance.cases import optimizer
 from conformance.tolerance import ELEMENT_LIMIT, norm
 from reference.checks import Array
@@ -54,7 +54,7 @@ def test_a_thousand_steps_each_from_torchs_parameters_and_state(algorithm: str) 
     config = {"algorithm": algorithm} | optimizer.DEFAULTS[algorithm]
     params, mean = _draw(rng), _draw(rng)
     tensors = _tensors(params)
-    theirs, ours = pytorch.make_optimizer(config, tensors), reference.make_optimizer(config)
+    theirs, ours = pytorch_optimizers.make_optimizer(config, tensors), reference_optimizers.make_optimizer(config)
     state: Any = ours.init(params)
     for step in range(1, 1001):
         grads = _gradients(rng, mean)
@@ -81,7 +81,7 @@ def test_a_hundred_free_steps_with_options_at_random(algorithm: str) -> None:
         config = optimizer.random_config(rng, algorithm, 0.3)
         params, mean = _draw(rng), _draw(rng)
         tensors = _tensors(params)
-        theirs, ours = pytorch.make_optimizer(config, tensors), reference.make_optimizer(config)
+        theirs, ours = pytorch_optimizers.make_optimizer(config, tensors), reference_optimizers.make_optimizer(config)
         state: Any = ours.init(params)
         for _ in range(100):
             grads = _gradients(rng, mean)
@@ -101,7 +101,7 @@ def test_an_error_as_small_as_float32s_is_not_let_through(algorithm: str) -> Non
     rounded = config | {"lr": float(np.float32(0.1))}
     params, mean = _draw(rng), _draw(rng)
     tensors = _tensors(params)
-    theirs, ours = pytorch.make_optimizer(config, tensors), reference.make_optimizer(rounded)
+    theirs, ours = pytorch_optimizers.make_optimizer(config, tensors), reference_optimizers.make_optimizer(rounded)
     before, state = params, ours.init(params)
     for _ in range(2 if algorithm == "ASGD" else 1):  # whose first rate torch rounds itself
         grads = _gradients(rng, mean)

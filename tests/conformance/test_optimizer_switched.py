@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from conformance import cases
-from conformance.adapters import pytorch, reference, switching
+from conformance.adapters import pytorch_optimizers, reference_optimizers, switching
 from conformance.case import Case
+from conformance.cases.optimizer_switched import LOADED_OTHERWISE
 from conformance.trace import Trace
 from reference import optim
 from tests.conformance.fakes import changed, checks_of, judge_of, run_torch
@@ -33,9 +34,9 @@ def test_every_algorithm_changes_sides_in_both_directions() -> None:
 
 def test_the_expectation_is_torchs_uninterrupted_run_but_where_torch_changes_a_dtype() -> None:
     for case in CASES:
-        whole, expected = pytorch.optimizer(case), run_torch(case)
+        whole, expected = pytorch_optimizers.optimizer(case), run_torch(case)
         assert expected.keys() <= whole.keys()
-        reloaded = case.config["algorithm"] in pytorch.LOADED_OTHERWISE and case.dtype == np.float64
+        reloaded = case.config["algorithm"] in LOADED_OTHERWISE and case.dtype == np.float64
         assert _same(expected, whole) == (not reloaded), case.id
         if reloaded:
             for name, value in expected.items():
@@ -45,7 +46,9 @@ def test_the_expectation_is_torchs_uninterrupted_run_but_where_torch_changes_a_d
 def test_torch_goes_on_with_what_torch_saved_bit_by_bit() -> None:
     """Tensors made arrays and tensors again: nothing is lost on the way."""
     for case in CASES:
-        assert _same(switching.run(case, pytorch.until_switch, pytorch.from_switch), run_torch(case)), case.id
+        assert _same(
+            switching.run(case, pytorch_optimizers.until_switch, pytorch_optimizers.from_switch), run_torch(case)
+        ), case.id
 
 
 def test_where_torch_comes_first_its_own_steps_are_not_compared() -> None:
@@ -64,8 +67,8 @@ def _kind(value: Any) -> Any:
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.config["first"] == "torch"], ids=lambda case: case.id)
 def test_both_sides_save_the_same_entries_of_the_same_types_and_the_same_options(case: Case) -> None:
-    _, (_, theirs) = pytorch.until_switch(case)
-    _, (_, ours) = reference.until_switch(case)
+    _, (_, theirs) = pytorch_optimizers.until_switch(case)
+    _, (_, ours) = reference_optimizers.until_switch(case)
     assert list(ours["state"]) == list(theirs["state"])
     for index, entries in theirs["state"].items():
         expected = {key: _kind(value) for key, value in entries.items() if key != "al"}
@@ -78,7 +81,7 @@ def test_both_sides_save_the_same_entries_of_the_same_types_and_the_same_options
 def test_parameters_are_numbered_through_the_groups_and_one_has_no_state_yet() -> None:
     for case in CASES:
         if "groups" in case.config:
-            _, (params, saved) = reference.until_switch(case)
+            _, (params, saved) = reference_optimizers.until_switch(case)
             numbered = [name for group in case.config["groups"] for name in group["params"]]
             assert numbered != list(params)
             late = {

@@ -105,14 +105,14 @@ def test_every_input_and_every_wrong_call_of_the_modules_is_a_case() -> None:
 def test_torch_refuses_its_wrong_calls_as_its_own_tests_expect() -> None:
     from torch.testing._internal.common_modules import module_db
 
-    from conformance.adapters import pytorch_calls, pytorch_modules
+    from conformance.adapters import pytorch_calls, pytorch_module_tests
 
     by_id = {case.id: case for case in torch_suites.cases_of_suite("torch-modules")}
     compared = 0
     for info in module_db:
         name = info.module_cls.__name__
         for dtype in info.dtypes if name in COVERED else ():
-            for number, expected in enumerate(pytorch_modules.error_samples(info, dtype)):
+            for number, expected in enumerate(pytorch_module_tests.error_samples(info, dtype)):
                 kind = str(dtype).removeprefix("torch.")
                 case = by_id[f"torch-modules/error/{name}-error-{number:02d}/{kind}"]
                 if not case.left_out:
