@@ -50,6 +50,8 @@ class Diagnosis:
     """whether they explain every case, the agreeing ones too"""
     cases: tuple[str, ...] = ()
     """the diverging cases that they explain"""
+    overwritten: tuple[str, ...] = ()
+    """arrays of a step that are the same after every step, in every diverging case"""
 
 
 @dataclass
@@ -108,7 +110,30 @@ class Search:
             len(diverging),
             complete,
             tuple(seen.case.id for seen in explained) if kept else (),
+            tuple(self._overwritten(diverging)),
         )
+
+    def _overwritten(self, diverging: Iterable[Observation]) -> list[str]:
+        same: dict[str, bool] = {}
+        for seen in diverging:
+            by_name: dict[str, list[str]] = {}
+            for name in seen.actual:
+                step, _, rest = name.partition(".")
+                if step.startswith("step") and rest:
+                    by_name.setdefault(rest, []).append(name)
+            for rest, names in by_name.items():
+                if self._moves(seen, names):
+                    first = seen.actual[names[0]]
+                    stays = all(np.array_equal(seen.actual[name], first, equal_nan=True) for name in names)
+                    # what is as it was at the start was not changed at all
+                    begun = rest in seen.case and np.array_equal(first, seen.case[rest], equal_nan=True)
+                    same[rest] = same.get(rest, True) and stays and not begun
+        return [rest for rest, always in same.items() if always]
+
+    def _moves(self, seen: Observation, names: Sequence[str]) -> bool:
+        right = self.matcher.trace(frozenset(), seen.case) or {}
+        values = [right[name] for name in names if name in right]
+        return any(not np.array_equal(value, values[0], equal_nan=True) for value in values)
 
     def _difficulty(self, seen: Observation) -> tuple[int, int]:
         return len(self.matcher.reaching(seen.case)), sum(array.size for array in seen.actual.values())

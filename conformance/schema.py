@@ -82,6 +82,7 @@ class Found(TypedDict):
     diverging: int
     complete: bool
     cases: list[str]
+    overwritten: list[str]
 
 
 class Footer(TypedDict):

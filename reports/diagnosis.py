@@ -43,6 +43,11 @@ def _lines(log: Log, found: dict[str, Any]) -> Iterator[str]:
     yield from _first_wrong(diverging)
     if found["complete"]:
         return
+    if found["overwritten"]:
+        yield (
+            f"The same after every step: {_listed(found['overwritten'])}. An array that is changed in place has to be "
+            "copied where it is returned."
+        )
     yield from _dtypes(diverging)
     yield from _in_common(log, checks)
     yield from _right(checks, diverging)

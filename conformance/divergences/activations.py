@@ -43,6 +43,16 @@ def _derivative_of_the_output(function: str, again: str) -> Divergence:
     )
 
 
+def _derivative_of_the_argument(function: str, argument: str, what: str) -> Divergence:
+    line = 'check_like("d_y", d_y, y.shape, y.dtype)'
+    return Divergence(
+        f"{function}-derivative-of-the-argument",
+        f"with {what} for the argument x in place of {function}'s result y as its derivative",
+        "The short form of the derivative is one of the result; the layer kept the other of the two.",
+        (Patch("activations", line, f"{line}\n    y = {argument}", f"{function}_backward"),),
+    )
+
+
 TANH: tuple[Divergence, ...] = (
     Divergence(
         "tanh-from-exp-2x",
@@ -71,6 +81,7 @@ TANH: tuple[Divergence, ...] = (
         (Patch("activations", "1 - y * y", "1 - y", "tanh_backward"),),
     ),
     _derivative_of_the_output("tanh", "np.tanh(y)"),
+    _derivative_of_the_argument("tanh", "np.arctanh(y)", "1 - x^2"),
     _derivative_missing("tanh", "d_y * (1 - y * y)"),
     _upstream_ignored("tanh", "d_y * (1 - y * y)", "1 - y * y"),
 )
@@ -230,6 +241,7 @@ SIGMOID: tuple[Divergence, ...] = (
         seen_in=("notebook N6",),
     ),
     _derivative_of_the_output("sigmoid", "sigmoid(y)"),
+    _derivative_of_the_argument("sigmoid", "np.log(y / (1 - y))", "x (1 - x)"),
     _derivative_missing("sigmoid", "d_y * (1 - y) * y"),
     _upstream_ignored("sigmoid", "d_y * (1 - y) * y", "(1 - y) * y"),
 )

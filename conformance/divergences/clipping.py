@@ -87,6 +87,15 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "(size * size).sum()",
     ),
     _of(
+        "_norm",
+        "norm-without-absolute-values",
+        "without absolute values in the norm of the gradients",
+        "An even power does not need them. A sum of first or third powers cancels, and the largest absolute value may "
+        "be that of a negative number.",
+        "size = np.abs(x)",
+        "size = x",
+    ),
+    _of(
         VALUE,
         "value-from-above-only",
         "with values clipped from above only",

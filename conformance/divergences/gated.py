@@ -134,6 +134,14 @@ def _left_out(which: str, steps: str, index: int, note: str) -> Iterator[Diverge
 
 DIVERGENCES: tuple[Divergence, ...] = (
     # --------------------------------------------------------------------------------------------- LSTM, forward
+    _lstm(
+        "lstm-input-and-forget-gate-exchanged",
+        "with the LSTM's input and forget gate read in each other's place",
+        "i and f exchanged where they are used. Their gradients are written in torch's order, so that this is not "
+        "merely another order of the blocks.",
+        (LSTM_ORDER.format("gates"), "f, i, g, o = (gates[:, :, gate] for gate in range(4))", FORWARD),
+        (LSTM_ORDER.format("saved.all"), "f, i, g, o = (saved.all[:, :, gate] for gate in range(4))", BACKWARD),
+    ),
     _lstm_in_order("ifog", "formulas that put the candidate last"),
     _lstm_in_order("iofg", "ONNX"),
     _lstm_in_order("gifo", "Chainer"),

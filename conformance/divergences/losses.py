@@ -555,6 +555,20 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
         ),
     ),
     Divergence(
+        "cross-entropy-smoothing-weighted-by-the-target",
+        "with the whole smoothed target weighted by its class",
+        "The sample's loss times the weight of its class; torch weights each class' part by that class' own weight.",
+        (
+            Patch(
+                "losses",
+                "uniform = class_weight if",
+                "uniform = chosen.sum(axis=1, keepdims=True) * np.ones_like(scores) if",
+                TARGETS,
+            ),
+        ),
+        seen_in=("Keras' class_weight",),
+    ),
+    Divergence(
         "cross-entropy-smoothing-with-sums-mixed",
         "with the smoothed targets made first, and one sum and one mean taken of all",
         "The same mathematics, but where the targets weigh nothing and other classes do: torch's mean is 0/0 for the "

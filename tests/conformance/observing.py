@@ -24,7 +24,7 @@ BEYOND_ROUNDING = 2.0**9
 OF_THE_FLOAT = frozenset(
     (
         *("softmax-without-maximum", "softmax-maximum-of-the-whole-array"),
-        *("cross-entropy-without-maximum", "cross-entropy-maximum-of-the-whole-array"),
+        *("log-softmax-without-maximum", "log-softmax-maximum-of-the-whole-array"),
         *("mse-root", "nonlinearity-sigmoid"),
     )
 )

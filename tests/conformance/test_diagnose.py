@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,29 @@ def test_what_agrees_is_evidence_too() -> None:
     healed.append(Observation(first.case, dict(right), diverges=False))
     still = [seen for seen in observed if seen.diverges and seen is not first]
     assert not observing.diagnose("rnn", [*still, *healed]).complete
+
+
+def test_an_array_that_is_the_same_after_every_step_is_found() -> None:
+    """The last step's, which was changed in place; not the first one's, which was never changed, nor what moves."""
+
+    def observed(step: str, keys: str) -> list[Observation]:
+        seen = []
+        for case in observing.selected("optimizer", "float64", "quick"):
+            if case.description.startswith("SGD-"):
+                right = observing.right("optimizer", "float64", "quick")[case.id]
+                last = case.steps if step == "last" else 0
+                frozen = {
+                    name: right[f"step{last}.{rest}"] if last else case[rest]
+                    for name in right
+                    if (rest := name.partition(".")[2]).startswith(keys)
+                }
+                seen.append(Observation(case, {**right, **frozen}, diverges=True))
+        return seen
+
+    search = partial(Search, "optimizer", precision=Precision.of(np.dtype(np.float64)), seconds=0.1, known=[])
+    assert search(observations=observed("last", "param.")).diagnose().overwritten == ("param.weight", "param.bias")
+    assert search(observations=observed("last", "param.bias")).diagnose().overwritten == ("param.bias",)
+    assert search(observations=observed("first", "param.")).diagnose().overwritten == ()
 
 
 def test_the_sign_of_a_zero_is_evidence_where_a_case_is_about_it() -> None:

@@ -12,6 +12,9 @@ from conformance.log import Log
 from reports import diagnosis
 from tests.reports.logs import CHECKS, RNN, made_log
 
+NOTHING: dict[str, Any] = {
+    "family": "rnn", "diverging": 1, "cases": [], "overwritten": [], "sets": [], "explained": 0, "complete": False,
+}  # fmt: skip
 MEMBER = {"id": "a-mistake", "title": "a mistake", "seen_in": ["a notebook"], "diff": "- right\n+ wrong"}
 
 
@@ -38,7 +41,10 @@ MEMBER = {"id": "a-mistake", "title": "a mistake", "seen_in": ["a notebook"], "d
 )
 def test_a_diagnosis_says_how_much_it_explains(found: dict[str, Any], first: str, diffs: list[str]) -> None:
     made = made_log()
-    footer = {**made.footer, "diagnoses": [{"family": "rnn", "diverging": 2, "cases": [RNN], **found}]}
+    footer = {
+        **made.footer,
+        "diagnoses": [NOTHING | {"diverging": 2, "cases": [RNN]} | found],
+    }
     (text,) = diagnosis.diagnoses(Log(made.header, made.checks, footer))
     lines = text.splitlines()
     assert lines[0] == first
@@ -63,8 +69,7 @@ NARROW = "dtype float32, expected float64; the values agree within the rounding 
 )
 def test_a_file_in_float32_is_told_to_say_so_if_nothing_else_is_wrong(reasons: list[str | None], hint: bool) -> None:
     made = made_log([dataclasses.replace(CHECKS[3], place=None, reason=reason) for reason in reasons])
-    found = {"family": "rnn", "diverging": 1, "cases": [], "sets": [], "explained": 0, "complete": False}
-    (text,) = diagnosis.diagnoses(Log(made.header, made.checks, {**made.footer, "diagnoses": [found]}))
+    (text,) = diagnosis.diagnoses(Log(made.header, made.checks, {**made.footer, "diagnoses": [NOTHING]}))
     assert ('precision = "float32"' in text) == hint
     assert ("no known divergence" in text) != hint
 
@@ -72,13 +77,28 @@ def test_a_file_in_float32_is_told_to_say_so_if_nothing_else_is_wrong(reasons: l
 @pytest.mark.parametrize("place", ["at (0, 0)", "layer 0, forward, unit 1", "the number itself"])
 def test_the_first_wrong_place_reads_as_a_sentence(place: str) -> None:
     made = made_log([dataclasses.replace(CHECKS[3], place=place)])
-    found = {"family": "rnn", "diverging": 1, "cases": [], "sets": [], "explained": 0, "complete": False}
-    (text,) = diagnosis.diagnoses(Log(made.header, made.checks, {**made.footer, "diagnoses": [found]}))
+    (text,) = diagnosis.diagnoses(Log(made.header, made.checks, {**made.footer, "diagnoses": [NOTHING]}))
     assert f"First wrong: {CHECKS[3].array} of {RNN}, at {place.removeprefix('at ')}." in text
 
 
+def test_an_array_that_is_returned_again_and_again_is_pointed_out() -> None:
+    said = "An array that is changed in place has to be copied where it is returned."
+    assert _said([CHECKS[3]], NOTHING | {"overwritten": ["param.weight"]})[2] == (
+        f"The same after every step: param.weight. {said}"
+    )
+    assert not any(said in line for line in _said([CHECKS[3]]))
+
+
 def test_few_explained_cases_may_be_chance() -> None:
-    found = {"family": "rnn", "diverging": 41, "cases": [], "sets": [[MEMBER]], "explained": 1, "complete": False}
+    found = {
+        "family": "rnn",
+        "diverging": 41,
+        "cases": [],
+        "overwritten": [],
+        "sets": [[MEMBER]],
+        "explained": 1,
+        "complete": False,
+    }
     assert _said([CHECKS[3]], found)[0] == (
         "rnn: hardly explained (1 of 41 diverging cases, which may be chance); something else differs."
     )
@@ -121,7 +141,6 @@ def test_what_is_right_leaves_out_what_errored_and_what_is_printed() -> None:
 
 
 def _said(checks: list[Check], found: dict[str, Any] | None = None) -> list[str]:
-    nothing = {"family": "rnn", "diverging": 1, "cases": [], "sets": [], "explained": 0, "complete": False}
     made = made_log(checks)
-    (text,) = diagnosis.diagnoses(Log(made.header, made.checks, {**made.footer, "diagnoses": [found or nothing]}))
+    (text,) = diagnosis.diagnoses(Log(made.header, made.checks, {**made.footer, "diagnoses": [found or NOTHING]}))
     return text.splitlines()
