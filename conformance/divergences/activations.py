@@ -81,7 +81,7 @@ TANH: tuple[Divergence, ...] = (
         (Patch("activations", "1 - y * y", "1 - y", "tanh_backward"),),
     ),
     _derivative_of_the_output("tanh", "np.tanh(y)"),
-    _derivative_of_the_argument("tanh", "np.arctanh(y)", "1 - x^2"),
+    _derivative_of_the_argument("tanh", "np.log((1 + y) / (1 - y)) / 2", "1 - x^2"),
     _derivative_missing("tanh", "d_y * (1 - y * y)"),
     _upstream_ignored("tanh", "d_y * (1 - y * y)", "1 - y * y"),
 )
