@@ -75,6 +75,13 @@ def check_params(params: Params, shapes: Mapping[str, Shape]) -> np.dtype[Any]:
     return dtype
 
 
+def check_size(name: str, value: object) -> None:
+    """Raise TypeError unless a size is an int, RuntimeError if it is negative."""
+    check_type(name, value, int)
+    if value < 0:  # type: ignore[operator]
+        raise RuntimeError(f"{name} must not be negative, got {value}")
+
+
 def check_type(name: str, value: object, kind: type) -> None:
     """Raise TypeError unless a constructor argument has exactly this type (a bool is not an int)."""
     if type(value) is not kind:

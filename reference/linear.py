@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reference.checks import FLOATS, Array, Params, Shape, check_array, check_like, check_params, check_type
+from reference.checks import FLOATS, Array, Params, Shape, check_array, check_like, check_params, check_size
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,8 @@ class Linear:
     bias: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("in_features", "out_features"):
-            check_type(name, getattr(self, name), int)
-            if getattr(self, name) < 0:
-                raise RuntimeError(f"{name} must not be negative, got {getattr(self, name)}")
+        check_size("in_features", self.in_features)
+        check_size("out_features", self.out_features)
 
     @cached_property
     def parameter_shapes(self) -> dict[str, Shape]:

@@ -55,7 +55,7 @@ class WeightInitializer(Protocol):
 class LayerOptimizer(Protocol):
     """What a layer asks of an optimizer."""
 
-    def update(self, layer: Any) -> Any: ...
+    def update(self, layer: Layer) -> Any: ...
 
 
 # ---------------------------------------------------------------------------------------------- initializers

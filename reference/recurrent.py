@@ -23,7 +23,7 @@ from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
 
 import numpy as np
 
-from reference.checks import FLOATS, Array, Params, Shape, check_array, check_like, check_params, check_type
+from reference.checks import FLOATS, Array, Params, Shape, check_array, check_like, check_params, check_size, check_type
 from reference.packing import Lengths, check_lengths
 
 
@@ -395,10 +395,8 @@ class Cell:
     bias: bool
 
     def __post_init__(self) -> None:
-        for name in ("input_size", "hidden_size"):
-            check_type(name, getattr(self, name), int)
-            if getattr(self, name) < 0:
-                raise RuntimeError(f"{name} must not be negative, got {getattr(self, name)}")
+        check_size("input_size", self.input_size)
+        check_size("hidden_size", self.hidden_size)
 
     @cached_property
     def parameter_shapes(self) -> dict[str, Shape]:

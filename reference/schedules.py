@@ -46,8 +46,7 @@ class LambdaLR(Schedule):
     lr_lambda: Callable[[int], float]
 
     def __post_init__(self) -> None:
-        if not callable(self.lr_lambda):
-            raise TypeError(f"lr_lambda should be a function, but got {type(self.lr_lambda).__name__}")
+        _check_function(self.lr_lambda)
 
     def rate(self, lr: float, t: int) -> float:
         return lr * self.lr_lambda(t)
@@ -89,8 +88,7 @@ class MultiplicativeLR(Factor):
     lr_lambda: Callable[[int], float]
 
     def __post_init__(self) -> None:
-        if not callable(self.lr_lambda):
-            raise TypeError(f"lr_lambda should be a function, but got {type(self.lr_lambda).__name__}")
+        _check_function(self.lr_lambda)
 
     def factor_at(self, t: int) -> float:
         return math.prod(self.lr_lambda(k) for k in range(1, t + 1))
@@ -361,8 +359,7 @@ class OneCycleLR(Schedule):
             raise ValueError("You must define either total_steps OR (epochs AND steps_per_epoch)")
         if self.pct_start < 0 or self.pct_start > 1 or not isinstance(self.pct_start, float):
             raise ValueError(f"Expected float between 0 and 1 pct_start, but got {self.pct_start}")
-        if self.anneal_strategy not in ("cos", "linear"):
-            raise ValueError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {self.anneal_strategy}")
+        _check_anneal_strategy(self.anneal_strategy)
         try:  # as in CyclicLR
             self.rate(0.0, 0)
         except ZeroDivisionError as error:
@@ -411,8 +408,7 @@ class SWALR(Schedule):
     anneal_strategy: str = "cos"
 
     def __post_init__(self) -> None:
-        if self.anneal_strategy not in ("cos", "linear"):
-            raise ValueError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {self.anneal_strategy}")
+        _check_anneal_strategy(self.anneal_strategy)
         if not isinstance(self.anneal_epochs, int) or self.anneal_epochs < 0:
             raise ValueError(f"anneal_epochs must be equal or greater than 0, got {self.anneal_epochs}")
 
@@ -644,3 +640,13 @@ class ReduceLROnPlateau:
         if self.threshold_mode == "rel":
             return metric < best * (1 - self.threshold) if self.mode == "min" else metric > best * (1 + self.threshold)
         return metric < best - self.threshold if self.mode == "min" else metric > best + self.threshold
+
+
+def _check_function(lr_lambda: object) -> None:
+    if not callable(lr_lambda):
+        raise TypeError(f"lr_lambda should be a function, but got {type(lr_lambda).__name__}")
+
+
+def _check_anneal_strategy(anneal_strategy: str) -> None:
+    if anneal_strategy not in ("cos", "linear"):
+        raise ValueError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}")

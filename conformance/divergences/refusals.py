@@ -87,16 +87,10 @@ DIVERGENCES: tuple[Divergence, ...] = (
         ),
     ),
     Divergence(
-        "cell-size-0-refused",
-        "with a cell's size of 0 refused",
-        "nn.RNN refuses sizes of 0, its cell does not, nor does nn.Linear.",
-        (Patch("recurrent", "getattr(self, name) < 0", "getattr(self, name) <= 0", "Cell.__post_init__"),),
-    ),
-    Divergence(
-        "linear-size-0-refused",
-        "with a linear layer without features refused",
-        "nn.Linear accepts a size of 0: its result is the bias, or nothing.",
-        (Patch("linear", "getattr(self, name) < 0", "getattr(self, name) <= 0", "Linear.__post_init__"),),
+        "size-0-refused",
+        "with a size of 0 refused by a cell or a linear layer",
+        "nn.RNN refuses sizes of 0. Its cell does not, nor does nn.Linear, whose result is the bias then, or nothing.",
+        (Patch("checks", "value < 0", "value <= 0", "check_size"),),
     ),
     Divergence(
         "negative-class-accepted",
