@@ -118,7 +118,20 @@ def _right(checks: Sequence[Check], diverging: Sequence[Check]) -> Iterator[str]
     right = dict.fromkeys(name for name in right if not name.endswith(PRINTED))
     if right:
         which = "every case that ran" if any(check.verdict == "errored" for check in checks) else "every case"
-        yield f"Right in {which}: {_listed([*right])}."
+        yield f"Right in {which}: {_listed(_by_name([*right], {str(name) for name in wrong}))}."
+
+
+def _by_name(right: Sequence[str], wrong: set[str]) -> list[str]:
+    """Arrays that are right, those of several steps once: with their steps where others of that name are wrong."""
+    steps: dict[str, list[str]] = {}
+    for name in right:
+        step, rest = _split(name)
+        steps.setdefault(rest, []).append(step.removeprefix("step"))
+    missed = {rest for step, rest in map(_split, wrong) if step}
+    return [
+        f"{rest} (step{'s' if len(numbers) > 1 else ''} {', '.join(numbers)})" if rest in missed else rest
+        for rest, numbers in steps.items()
+    ]
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -126,8 +139,13 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _without_step(check: Check) -> str:
-    step, _, rest = str(check.array).partition(".")
-    return rest if step.startswith("step") and rest else str(check.array)
+    return _split(str(check.array))[1]
+
+
+def _split(name: str) -> tuple[str, str]:
+    """``step3`` and what stands behind it; nothing, and the whole name, of an array that belongs to no step."""
+    step, _, rest = name.partition(".")
+    return (step, rest) if step.startswith("step") and rest else ("", name)
 
 
 def _is_dtype_only(check: Check) -> bool:

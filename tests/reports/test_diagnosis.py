@@ -90,15 +90,7 @@ def test_an_array_that_is_returned_again_and_again_is_pointed_out() -> None:
 
 
 def test_few_explained_cases_may_be_chance() -> None:
-    found = {
-        "family": "rnn",
-        "diverging": 41,
-        "cases": [],
-        "overwritten": [],
-        "sets": [[MEMBER]],
-        "explained": 1,
-        "complete": False,
-    }
+    found = NOTHING | {"diverging": 41, "sets": [[MEMBER]], "explained": 1}
     assert _said([CHECKS[3]], found)[0] == (
         "rnn: hardly explained (1 of 41 diverging cases, which may be chance); something else differs."
     )
@@ -116,6 +108,16 @@ def test_what_is_right_but_for_its_dtype_is_said_once_for_all_steps() -> None:
     assert "Right but for its dtype float64, expected float32: state.w.step." in _said(steps)
     wrong = [dataclasses.replace(CHECKS[3], reason="dtype float64, expected float32; the values diverge too")]
     assert not any(line.startswith("Right but") for line in _said(wrong))
+
+
+def test_arrays_of_several_steps_are_listed_once_with_their_steps_where_others_are_wrong() -> None:
+    right = [
+        dataclasses.replace(CHECKS[2], array=f"step{k}.{name}", case=RNN)
+        for name, steps in (("param.w", (1, 3)), ("state.w.m", (1, 2, 3)), ("state.w.n", (2,)))
+        for k in steps
+    ]
+    wrong = [dataclasses.replace(CHECKS[3], array=name) for name in ("step2.param.w", "step1.state.w.n")]
+    assert "Right in every case: param.w (steps 1, 3), state.w.m, state.w.n (step 2)." in _said([*wrong, *right])
 
 
 def test_options_that_what_diverges_has_in_common() -> None:
