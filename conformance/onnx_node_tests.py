@@ -96,11 +96,6 @@ class Measured:
     def applicable(self) -> tuple[NodeTest, ...]:
         return tuple(test for test in self.tests if test.not_applicable is None)
 
-    @property
-    def missed(self) -> tuple[str, ...]:
-        """Reached, and yet every test passes."""
-        return tuple(name for name in self.reached if name not in self.caught)
-
 
 def measure(divergences: Sequence[Divergence] | None = None) -> Measured:
     """Run every applicable node test with every divergence that it reaches.

@@ -37,6 +37,8 @@ def test_the_table_is_that_of_these_cases() -> None:
     rows = {cells[0]: cells[1:] for line in table.splitlines() if (cells := line.split()) and cells[0] in counts}
     assert {family: int(row[0]) for family, row in rows.items()} == dict(counts)
     assert all(row[1] == row[2] and row[3:6] == ["0", "0", "0"] for row in rows.values())
+    total, checks = sum(counts.values()), sum(int(row[1]) for row in rows.values())
+    assert table.startswith(f"NumPy reference against torch 2.13.0+cpu: {total} cases, {checks} checks: {checks} agree")
 
 
 def test_the_example_gets_the_diagnosis_that_is_shown(tmp_path: Path) -> None:

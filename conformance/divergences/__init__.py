@@ -1,5 +1,6 @@
 """The catalogue of known ways to differ from torch, each one executable.
 
+divergence.py   what a divergence is: data
 patching.py     how a divergence changes the running reference
 recurrent.py    the Elman RNN
 gated.py        LSTM and GRU
@@ -20,7 +21,7 @@ saving.py       a run saved and continued
 clipping.py     clipping of gradients
 schedules.py    learning-rate schedules
 layers.py       the linear layer
-activations.py  tanh, relu, sigmoid, softmax
+activations.py  tanh, relu, sigmoid, softmax, log_softmax
 losses.py       mean squared error and cross-entropy
 initializers.py bounds, deviations, fans and gains
 training.py     the loop around a network: what it reads, what it keeps from step to step
