@@ -14,7 +14,8 @@ Data flows one way:
     places.py           where in a network or a run an element of an array stands
     replay.py, fma.py   the optimizers once more, with torch's own rounding
     cache.py            what was simulated before
-    run.py              all cases of a run on worker processes
+    run.py              all cases of a run
+    processes.py        on worker processes
     log.py, schema.py   the results log, and the types of what its lines hold
     files.py            results replace those of an earlier run in one step
 

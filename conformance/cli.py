@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import io
+import os
+import signal
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,6 +46,7 @@ def _filters(command: Any) -> Any:
             "families",
             multiple=True,
             type=click.Choice(FAMILIES),
+            metavar="FAMILY",
             help="Only this family (may be repeated).",
         ),
         click.option(
@@ -59,7 +64,7 @@ def _filters(command: Any) -> Any:
 
 _out_folder = click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     default=Path("conformance-results"),
     show_default=True,
     help="Folder for results.",
@@ -81,6 +86,7 @@ def cli() -> None:
     "required",
     multiple=True,
     type=click.Choice(FAMILIES),
+    metavar="FAMILY",
     help="Exit with 1 if anything of this family is skipped, or if there is none of it (may be repeated).",
 )
 def run_command(
@@ -131,7 +137,10 @@ def list_command(level: Level, **filters: Sequence[str]) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; printed if left out.")
 def report_command(results: Path, out: Path | None) -> None:
     """Render the report of a finished run again from its log, RESULTS."""
-    complete = log.read(results / RESULTS if results.is_dir() else results)
+    source = results / RESULTS if results.is_dir() else results
+    complete = log.read(source)
+    if out is not None and out.exists() and out.samefile(source):
+        raise _Refused(f"{out} is the log itself, expected another file to write the report to")
     if log.SWEPT in complete.footer:
         raise _Refused(f"{results} is the log of a sweep, which has no report: its table is what the sweep printed")
     text = markdown.render(complete)
@@ -144,7 +153,7 @@ def report_command(results: Path, out: Path | None) -> None:
 @cli.command("sweep")
 @click.argument("implementation", default=REFERENCE)
 @click.option(
-    "--cases", "count", type=click.IntRange(min=1), default=1000, show_default=True, help="How many, per dtype."
+    "--cases", "count", type=click.IntRange(1, 10**9), default=1000, show_default=True, help="How many, per dtype."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Other cases.")
 @click.option("--dtype", "dtypes", multiple=True, type=click.Choice(DTYPES), help="Only this dtype.")
@@ -215,11 +224,10 @@ def explain_command(name: str) -> None:
     available = cases.available(ids=[name])
     found = [case for case in available if name in (case.id, case.id.rpartition("/")[0])]
     if not found:
-        near = difflib.get_close_matches(name, [*by_id(), *(case.id for case in available)], n=3)
-        hint = f"; did you mean {' or '.join(near)}?" if near else "; `conformance list` shows every case"
-        raise _Refused(f"no divergence and no case is called {name}{hint}")
+        near = _near(name, [*by_id(), *(case.id for case in available)])
+        raise _Refused(f"no divergence and no case is called {name}{near}")
     case = found[0]
-    click.echo(teaching.case_text(case.id, case.note, dict(case.config), {key: case[key].shape for key in case}))
+    click.echo(teaching.case_text(case.id, case.note, dict(case.config), {key: case[key] for key in case}))
     if case.left_out:
         click.echo(f"It is left out: {case.left_out}.")
         return
@@ -233,6 +241,8 @@ def explain_command(name: str) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; printed if left out.")
 def catalogue_command(out: Path | None) -> None:
     """Show every known divergence with its note, its patch and its effect: a page for teaching."""
+    if out is not None:
+        _check_writable(out)
     paths = [(layer, path.cases, path.steps()) for layer, path in explain.PATHS.items()]
     text = teaching.page([(divergence, explain.worked(divergence)) for divergence in catalogue()], paths)
     if out is None:
@@ -256,7 +266,8 @@ def _kill_row(entry: kill.Kill) -> list[str]:
 
 def _progress(results: Iterable[Result], length: int) -> Any:
     """The results behind a bar on a terminal, none in a pipe."""
-    return click.progressbar(results, length=length, label="cases", file=sys.stderr, hidden=not sys.stderr.isatty())
+    hidden = sys.stderr is None or not sys.stderr.isatty()
+    return click.progressbar(results, length=length, label="cases", file=sys.stderr, hidden=hidden)
 
 
 def _make_folder(out: Path, *names: str) -> None:
@@ -266,10 +277,14 @@ def _make_folder(out: Path, *names: str) -> None:
     except OSError as error:
         raise _Refused(f"cannot write to {out}: {error.strerror}, expected a folder") from None
     for name in names:
-        try:
-            files.check_writable(out / name)
-        except OSError as error:
-            raise _Refused(f"cannot write {out / name}: {error.strerror}") from None
+        _check_writable(out / name)
+
+
+def _check_writable(path: Path) -> None:
+    try:
+        files.check_writable(path)
+    except OSError as error:
+        raise _Refused(f"cannot write {path}: {error.strerror}") from None
 
 
 def _write(texts: Mapping[Path, str]) -> None:
@@ -280,17 +295,37 @@ def _write(texts: Mapping[Path, str]) -> None:
 
 
 def _select(level: Level, **filters: Sequence[str]) -> list[Case]:
+    suites = [*sorted({case.suite for case in cases.all_cases()}), *SUITES]
+    for suite in filters["suites"]:
+        if suite not in suites:
+            raise _Refused(f"no suite is called {suite}; the suites are {', '.join(suites)}")
     selected = cases.select(level=level, **filters)
+    for glob in filters["globs"]:
+        if not cases.select(globs=[glob]):
+            near = _near(glob, [case.id.rpartition("/")[0] for case in cases.all_cases()])
+            raise _Refused(f"no case matches {glob}{near}")
     if not selected:
-        suites = [*sorted({case.suite for case in cases.all_cases()}), *SUITES]
-        raise _Refused(f"no case matches; the suites are {', '.join(suites)}, and `conformance list` shows every case")
+        raise _Refused("no case matches all of these filters together; `conformance list` shows every case")
     return selected
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    """What a name that is unknown may have been meant to be, to be put behind a message."""
+    near = difflib.get_close_matches(name, dict.fromkeys(known), n=3)
+    return f"; did you mean {' or '.join(near)}?" if near else "; `conformance list` shows every case"
 
 
 def main() -> NoReturn:
     """Run a command; every refusal is one line on standard error and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name or a message may have what cannot be encoded
+    with contextlib.suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGTERM, _terminated)
     try:
         code = cli.main(standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except click.ClickException as error:
         _refuse(error.format_message())
     except click.Abort:
@@ -300,7 +335,17 @@ def main() -> NoReturn:
         _refuse(str(error))
     except BrokenProcessPool:
         _refuse("a worker process died, perhaps because memory ran out; nothing was written")
+    except OSError as error:
+        if error.filename is None:  # what is left of the output must not be tried again
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _refuse(f"cannot read or write {error.filename or 'the output'}: {error.strerror}")
     sys.exit(code)
+
+
+def _terminated(number: int, frame: object) -> NoReturn:
+    click.echo("conformance: terminated", err=True)
+    sys.exit(128 + number)
 
 
 def _refuse(message: str) -> NoReturn:

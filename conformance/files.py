@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,12 +24,12 @@ def write(texts: Mapping[Path, str]) -> None:
     try:
         for path, text in texts.items():
             if path.exists() and not path.is_file():
-                path.write_text(text, encoding="utf-8")
+                path.write_text(text, encoding="utf-8", errors="backslashreplace")
                 continue
             beside = _file_beside(path)
-            written[beside] = path.resolve()
-            Path(beside).write_text(text, encoding="utf-8")
-            os.chmod(beside, 0o666 & ~_umask())
+            written[beside] = Path(os.path.realpath(path))
+            Path(beside).write_text(text, encoding="utf-8", errors="backslashreplace")
+            os.chmod(beside, _mode(path))
         for beside in list(written):
             os.replace(beside, written[beside])
             del written[beside]
@@ -41,9 +42,11 @@ def check_writable(path: Path) -> None:
     """Find out before the work whether ``write`` will be able to.
 
     Raises:
-        OSError: it is a folder, or its folder takes no file.
+        OSError: it is a folder or write-protected, or its folder takes no file.
     """
     _refuse_folder(path)
+    if path.is_file() and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     if path.is_file() or not path.exists():
         os.unlink(_file_beside(path))
 
@@ -55,11 +58,14 @@ def _refuse_folder(path: Path) -> None:
 
 def _file_beside(path: Path) -> str:
     """A new file in the folder of another, which it can replace in one step."""
-    with tempfile.NamedTemporaryFile(dir=path.resolve().parent, suffix=".tmp", delete=False) as file:
+    with tempfile.NamedTemporaryFile(dir=os.path.dirname(os.path.realpath(path)), suffix=".tmp", delete=False) as file:
         return file.name
 
 
-def _umask() -> int:
+def _mode(path: Path) -> int:
+    """The permissions of the file that is replaced, or those of a new one."""
+    if path.is_file():
+        return stat.S_IMODE(path.stat().st_mode)
     mask = os.umask(0)
     os.umask(mask)
-    return mask
+    return 0o666 & ~mask

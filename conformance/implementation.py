@@ -6,6 +6,7 @@ import copy
 import hashlib
 import importlib.machinery
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -65,7 +66,7 @@ class Implementation:
         try:
             return function(case)
         except NotImplementedError as reason:
-            return Failure("skipped", f"not implemented: {message_of(reason)}")
+            return Failure("skipped", f"not implemented: {message_of(reason)}".removesuffix(": "))
         except NotATraceError as error:
             return Failure("errored", str(error))
         except KeyboardInterrupt:  # whoever started the run ends it
@@ -120,18 +121,23 @@ def load(name: str) -> Implementation:
         functions = {family: getattr(reference, family) for family in FAMILIES}
         functions |= {"error": reference_calls.call, "optimizer_switched": switching.beside_torch}
         return Implementation(REFERENCE, functions, complete=True)
-    path = Path(name).resolve()
-    if not path.is_file():
+    path = Path(os.path.realpath(name))
+    if not os.path.isfile(path):
         raise ImplementationError(f"no such implementation: {name} (expected {REFERENCE!r} or a Python file)")
     namespace = _import(path)
-    functions = {family: getattr(namespace, family, None) for family in FAMILIES}
+    try:
+        functions = {family: getattr(namespace, family, None) for family in FAMILIES}
+        precision = getattr(namespace, "precision", None)
+    except Exception as error:  # a module may answer for itself what it has
+        own = Implementation(path.name, {}, path=path)
+        raise ImplementationError(f"{path.name} cannot be asked what it has: {own.where(error)}") from error
     functions = {family: function for family, function in functions.items() if callable(function)}
     if not functions:
         raise ImplementationError(f"{name} defines no function named after a family: {', '.join(FAMILIES)}")
-    precision = getattr(namespace, "precision", None)
-    if precision is not None and precision not in DTYPES:
+    if precision is not None and not (isinstance(precision, str) and precision in DTYPES):
         raise ImplementationError(f"{name}: precision must be one of {', '.join(DTYPES)}, got {precision!r}")
-    return Implementation(path.name, functions, precision=precision, path=path)
+    declared = None if precision is None else DTYPES[DTYPES.index(precision)]
+    return Implementation(path.name, functions, precision=declared, path=path)
 
 
 def _import(path: Path) -> Any:
@@ -139,7 +145,7 @@ def _import(path: Path) -> Any:
 
     In front, a user's ``reference.py`` or ``reports.py`` would take the place of our packages.
     """
-    module_name = f"_implementation_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    module_name = f"_implementation_{hashlib.sha256(os.fsencode(path)).hexdigest()[:12]}"
     spec = importlib.util.spec_from_loader(
         module_name, importlib.machinery.SourceFileLoader(module_name, str(path)), origin=str(path)
     )

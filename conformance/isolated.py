@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from conformance.case import Case
 from conformance.implementation import REFERENCE, Failure, Implementation, ImplementationError, load
+from conformance.processes import end_with_parent
 from conformance.refusals import Outcome
 from conformance.trace import Trace
 
@@ -38,8 +39,10 @@ class Isolated:
         Raises:
             ImplementationError: as ``load`` does, or the file ended its process.
         """
-        self.name = Path(name).name
-        self.source = str(Path(name).resolve())
+        self.source = os.path.realpath(name)
+        self.name = Path(self.source).name
+        if self.name == REFERENCE:
+            self.name = f"./{self.name}"
         context = multiprocessing.get_context("spawn")
         self._connection, other_end = context.Pipe()
         self._process = context.Process(target=_serve, args=(name, other_end))
@@ -93,6 +96,11 @@ def opened(name: str) -> Subject:
 
 def _serve(name: str, connection: Connection) -> None:
     """Load a file, send what it declares, and answer until nobody asks any more."""
+    end_with_parent()
+    # what it starts by itself is to start as it does without us, and what it writes is no output of this command
+    multiprocessing.set_start_method(None, force=True)
+    with contextlib.suppress(OSError):
+        os.dup2(2, 1)
     threadpool_limits(1)
     os.environ["OMP_NUM_THREADS"] = "1"  # for torch, if the file imports it
     try:
@@ -112,7 +120,10 @@ def _serve(name: str, connection: Connection) -> None:
                 answer: object = getattr(implementation, method)(case)
             except KeyboardInterrupt:
                 answer = KeyboardInterrupt()
-            connection.send(answer)
+            try:
+                connection.send(answer)
+            except MemoryError:
+                connection.send(Failure("errored", "its result is too large to be handed over"))
 
 
 def _end(process: BaseProcess, connection: Connection) -> None:

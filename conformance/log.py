@@ -146,7 +146,8 @@ def read(path: Path) -> Log:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise LogError(f"cannot read {path}: {error}") from None
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise LogError(f"cannot read {path}: {why}") from None
     entries = []
     for number, line in enumerate(text.splitlines(), start=1):
         try:
@@ -155,11 +156,11 @@ def read(path: Path) -> Log:
             raise LogError(f"{path}, line {number}: not JSON; the log is damaged or no results log") from None
         if not isinstance(entry, dict):
             raise LogError(f"{path}, line {number}: expected a JSON object")
-        entries.append(_decode(entry))
+        entries.append(entry)
     if not entries or entries[0].get("type") != "header":
         raise LogError(f"{path} is no results log: expected a header in its first line")
     if entries[0].get("schema") != SCHEMA:
-        raise LogError(f"{path} has schema {entries[0].get('schema')}, expected {SCHEMA}")
+        raise LogError(f"{path} has schema {entries[0].get('schema')!r}, expected {SCHEMA}")
     if entries[-1].get("type") != "footer":
         raise LogError(f"{path} is incomplete: it has no footer, so its run did not end; run again")
     try:
@@ -194,9 +195,13 @@ def _fault_of_configs(cases: Mapping[str, Any], checks: Iterable[Check]) -> str 
     return None
 
 
+NUMBERS = ("tolerance", "error", "ratio", "actual_expected", "actual_arbiter", "expected_arbiter", "values")
+"""the fields of a check whose strings stand for what JSON has no number for"""
+
+
 def _check(entry: Mapping[str, Any]) -> Check:
     names = [field.name for field in fields(Check) if field.name in entry or field.name not in OPTIONAL]
-    return Check(**{name: entry[name] for name in names})
+    return Check(**{name: _decode(entry[name]) if name in NUMBERS else entry[name] for name in names})
 
 
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import multiprocessing
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from typing import NamedTuple, TypeVar
 
@@ -24,12 +21,15 @@ from conformance.diagnose import Diagnosis, Search
 from conformance.implementation import REFERENCE, Failure
 from conformance.isolated import Subject, opened
 from conformance.matching import Observation
+from conformance.processes import cores, workers
 from conformance.refusals import outcome
 from conformance.tolerance import Precision, Simulation
 from conformance.trace import Trace, as_trace
 
 CASES_PER_PROCESS = 25
 """a second process has to import torch first, which fewer cases do not repay"""
+NUMBERS_AT_A_TIME = 2**14
+"""random cases that are handed to the workers at once: a pool keeps a record of all that it was given"""
 
 
 Result = TypeVar("Result")
@@ -63,9 +63,7 @@ def on_processes(
         start_process()
         yield from map(function, cases)
         return
-    # a fresh interpreter each: torch does not survive a fork once it has started threads
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, start, arguments) as pool:
+    with workers(processes, start, *arguments) as pool:
         yield from pool.map(function, cases, chunksize=4)
 
 
@@ -80,9 +78,10 @@ def expectation(case: Case) -> tuple[Trace, float]:
 
 def sweep_all(numbers: Sequence[int], seed: int, dtype: str, implementation: Subject) -> Iterator[Judged]:
     """Verdicts on random cases, by number."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(cores(), context, _start_worker, (implementation.source,)) as pool:
-        yield from pool.map(partial(_sweep_in_worker, seed=seed, dtype=dtype), numbers, chunksize=16)
+    judge_number = partial(_sweep_in_worker, seed=seed, dtype=dtype)
+    with workers(cores(), _start_worker, implementation.source) as pool:
+        for first in range(0, len(numbers), NUMBERS_AT_A_TIME):
+            yield from pool.map(judge_number, numbers[first : first + NUMBERS_AT_A_TIME], chunksize=16)
 
 
 def judge(case: Case, implementation: Subject) -> Judged:
@@ -105,7 +104,7 @@ def judge(case: Case, implementation: Subject) -> Judged:
             for name, value in actual.items()
         }
     checks = list(verdicts.checks(actual))
-    if implementation.name == REFERENCE and case.family == "optimizer":
+    if implementation.source == REFERENCE and case.family == "optimizer":
         checks = _replayed(checks, case, expected)
     diverges = any(check.verdict == "diverges" for check in checks)
     return Judged(checks, torch_seconds, actual if diverges else None)
@@ -165,8 +164,7 @@ def diagnose_all(cases: Sequence[Case], judged: Sequence[Judged], precision: str
     searches = [(*search, seconds) for search in found]
     if len(searches) <= 1:
         return [_diagnose(*search) for search in searches]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(cores(), len(searches)), context) as pool:
+    with workers(min(cores(), len(searches)), start_process) as pool:
         return list(pool.map(_diagnose, *zip(*searches, strict=True)))
 
 
@@ -226,10 +224,3 @@ def _judge(case: Case) -> Judged:
 
 def _sweep_in_worker(number: int, seed: int, dtype: str) -> Judged:
     return _judge(sweep.case(seed, number, dtype))._replace(actual=None)
-
-
-def cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this platform
-        return os.cpu_count() or 1

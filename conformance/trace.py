@@ -27,11 +27,13 @@ def as_trace(result: object) -> Trace:
     for name, value in result.items():
         if not isinstance(name, str):
             raise NotATraceError(f"expected names to be strings, got {name!r}")
+        if isinstance(value, np.ma.MaskedArray):
+            raise NotATraceError(f"{name}: expected an array of numbers, got one with a mask")
         try:
             array = np.asarray(value)
         except (ValueError, TypeError, RuntimeError) as error:
             raise NotATraceError(f"{name}: expected an array of numbers: {error}") from None
         if array.dtype.kind not in "fiub":
             raise NotATraceError(f"{name}: expected an array of numbers, got {type(value).__name__} ({array.dtype})")
-        trace[name] = array
+        trace[str.__str__(name)] = array  # of a class of the user's it could not be handed over
     return trace

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from conformance.case import Array
 from conformance.divergences import Divergence, by_id
 from conformance.divergences.patching import diff
 from conformance.explain import Step, Worked, formula
@@ -61,10 +62,15 @@ def shape_text(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or "a number"
 
 
-def case_text(case_id: str, note: str, config: dict[str, object], arrays: dict[str, tuple[int, ...]]) -> str:
+def case_text(case_id: str, note: str, config: dict[str, object], arrays: dict[str, Array]) -> str:
     """One case in words: why it exists, its configuration and its arrays."""
-    rows = [[name, shape_text(shape)] for name, shape in arrays.items()]
+    rows = [[name, shape_text(array.shape), str(array.dtype)] for name, array in arrays.items()]
     settings = [[key, value] for key, value in config.items()]
     return "\n".join(
-        [f"{case_id}\n", f"{note}\n", github(["argument", "value"], settings), github(["array", "shape"], rows)]
+        [
+            f"{case_id}\n",
+            f"{note}\n",
+            github(["argument", "value"], settings),
+            github(["array", "shape", "dtype"], rows),
+        ]
     )

@@ -157,14 +157,14 @@ class Optimizer:
 
 
 def options_as_python(optimizer: object) -> None:
-    """Turn NumPy's numbers, 0-d arrays too, into Python's, which leave the dtype of what they multiply alone."""
+    """Turn NumPy's numbers and arrays into Python's numbers, which leave the dtype of what they multiply alone."""
     for name, value in vars(optimizer).items():
         several = isinstance(value, tuple | list)
         object.__setattr__(optimizer, name, tuple(map(_as_python, value)) if several else _as_python(value))
 
 
 def _as_python(option: Any) -> Any:
-    return option.item() if isinstance(option, ARRAYS) and not np.ndim(option) else option
+    return option.tolist() if isinstance(option, ARRAYS) else option
 
 
 def _room(target: Array | None, param: Array) -> Array:

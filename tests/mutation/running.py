@@ -37,6 +37,10 @@ def loaded(name: str) -> ModuleType:
     return importlib.import_module(f"reference.{name}".removesuffix("."))
 
 
+GONE = object()
+"""in place of the value of an attribute that a mutant does not have"""
+
+
 class Change(NamedTuple):
     """An attribute that a mutant gives another value."""
 
@@ -59,7 +63,10 @@ def applied(mutant: Mutant) -> Iterator[None]:
     changes = list(_changed(module, namespace, not mutant.in_function))
     try:
         for change in changes:
-            setattr(change.holder, change.name, change.after)
+            if change.after is GONE:
+                delattr(change.holder, change.name)
+            else:
+                setattr(change.holder, change.name, change.after)
         yield
     finally:
         for change in reversed(changes):
@@ -80,6 +87,10 @@ def _changed(owner: ModuleType | type, new: Mapping[str, Any], data: bool) -> It
             for holder in [owner] if isinstance(owner, type) else _importers():
                 if vars(holder).get(name) is before:
                     yield Change(holder, name, before, after)
+    if data and isinstance(owner, type):
+        for name in vars(owner).keys() - new.keys():
+            if not name.startswith("__"):
+                yield Change(owner, name, vars(owner)[name], GONE)
 
 
 def _changed_function(owner: ModuleType | type, name: str, old: FunctionType, new: FunctionType) -> Iterator[Change]:

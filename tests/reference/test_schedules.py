@@ -291,6 +291,7 @@ def test_plateaus_are_found_as_in_torch(seed: int) -> None:
         ("LinearLR", {"start_factor": 0.0}, "start_factor"),
         ("LinearLR", {"start_factor": 1.1}, "start_factor"),
         ("LinearLR", {"end_factor": -0.1}, "end_factor"),
+        ("LambdaLR", {"lr_lambda": 0.9}, "function"),
         ("MultiplicativeLR", {"lr_lambda": 0.9}, "function"),
         ("CosineAnnealingWarmRestarts", {"T_0": 0}, "T_0"),
         ("CosineAnnealingWarmRestarts", {"T_0": 5, "T_mult": 0}, "T_mult"),

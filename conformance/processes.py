@@ -1,0 +1,53 @@
+"""Worker processes: fresh interpreters, which end with the one that started them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this platform
+        return os.cpu_count() or 1
+
+
+@contextmanager
+def workers(count: int, start: Callable[..., object], *arguments: object) -> Iterator[ProcessPoolExecutor]:
+    """So many workers, each prepared by ``start``, a function of a module."""
+    # torch does not survive a fork once it has started threads
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, context, partial(_begin, start, *arguments)) as pool:
+        try:
+            yield pool
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            # to leave the pool is to wait for what is running, which may be a user's function without end
+            for child in multiprocessing.active_children():
+                child.kill()
+            raise
+
+
+def end_with_parent() -> None:
+    """Let this process end when the one that started it has ended, in whatever way: no queue tells a worker."""
+    parent: Any = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _end_after(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
+
+
+def _begin(start: Callable[..., object], *arguments: object) -> None:
+    end_with_parent()
+    start(*arguments)
