@@ -3,8 +3,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -324,8 +326,14 @@ def _untouched(earlier: dict[Path, bytes]) -> None:
         (("rnu",), "No such command 'rnu'"),
         (
             ("run", "--suite", "documentde"),
-            "no case matches; the suites are core, documented, torch-modules, torch-optimizers, and `conformance list`",
+            "no suite is called documentde; the suites are core, documented, torch-modules, torch-optimizers",
         ),
+        (("list", "--suite", "documented", "--suite", "nosuch"), "no suite is called nosuch; "),
+        (("list", "--case", "documented/*", "--case", "typo*"), r"no case matches typo\*; `conformance list` shows"),
+        (("run", "--case", "documented/rnn/three-stp"), "matches documented/rnn/three-stp; did you mean documented/"),
+        (("report", "--out", "conformance-results/results.jsonl"), "results.jsonl is the log itself, expected another"),
+        (("catalogue", "--out", "none/page.md"), "cannot write none/page.md: No such file or directory"),
+        (("sweep", "--cases", "100000000000000000000"), "100000000000000000000 is not in the range"),
         (("run", "--case", "core/rnn/no-such-case"), "no case matches"),
         (("run", "--suite", "documented", "--family", "loss"), "no case matches"),
         (("list", "--case", "nothing"), "no case matches"),
@@ -489,5 +497,52 @@ def test_python_m_conformance_judges_beside_files_that_have_our_names(tmp_path: 
 
 def test_a_refusal_of_the_program_is_one_line_without_a_traceback(tmp_path: Path) -> None:
     result = _program(tmp_path, "report", "missing.jsonl")
+    assert result.stderr.count("missing.jsonl") == 1
     assert (result.returncode, result.stdout) == (2, "")
     assert re.fullmatch(r"conformance: cannot read missing\.jsonl: [^\n]*\n", result.stderr)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full here")
+def test_output_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "conformance", "list", "--family", "clip"]
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+    assert result.returncode == 2
+    assert result.stderr == "conformance: cannot read or write the output: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "said"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+@pytest.mark.parametrize("cases", ["core/rnn/small", "*"])
+def test_a_signal_ends_a_run_at_once_with_all_its_processes(
+    tmp_path: Path, number: int, code: int, said: str, cases: str
+) -> None:
+    """Even in the middle of a function that would go on for a long time, in one process or in several."""
+    write(
+        tmp_path / "slow.py",
+        """
+        import os, time
+        from pathlib import Path
+
+        def rnn(case):
+            Path(f"process-{os.getpid()}").touch()
+            time.sleep(600)
+        """,
+    )
+    command = [sys.executable, "-m", "conformance", "run", "slow.py", "--family", "rnn", "--case", cases]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        _wait(lambda: any(tmp_path.glob("process-*")))
+        run.send_signal(number)
+        out, err = run.communicate(timeout=60)
+    assert (run.returncode, out, err.strip()) == (code, "", f"conformance: {said}")
+    started = [int(path.name.removeprefix("process-")) for path in tmp_path.glob("process-*")]
+    _wait(lambda: not any(Path(f"/proc/{process}").exists() for process in started))
+    assert list(tmp_path.glob("conformance-results/*")) == []
+
+
+def _wait(until: Callable[[], bool], seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not until():
+        assert time.monotonic() < end
+        time.sleep(0.1)

@@ -51,9 +51,28 @@ def test_a_link_stays_a_link_and_a_pipe_is_written_to(tmp_path: Path) -> None:
 
 
 def test_a_new_file_has_the_usual_permissions(path: Path) -> None:
+    new = path.with_name("new")
     mask = os.umask(0o027)
     try:
-        files.write({path: "text"})
+        files.write({new: "text"})
     finally:
         os.umask(mask)
+    assert new.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_file_that_is_replaced_keeps_its_permissions(path: Path) -> None:
+    path.chmod(0o640)
+    files.write({path: "new"})
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is protected from root")
+def test_a_protected_file_is_not_replaced(path: Path) -> None:
+    path.chmod(0o440)
+    with pytest.raises(PermissionError):
+        files.check_writable(path)
+
+
+def test_what_no_encoding_has_is_written_as_an_escape(path: Path) -> None:
+    files.write({path: "a \udcff"})
+    assert path.read_text() == r"a \udcff"

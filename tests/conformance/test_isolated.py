@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -181,6 +182,75 @@ def test_it_may_start_processes_of_its_own(isolate: Open) -> None:
     answer = isolate(text).attempt(case_of(SMALL))
     assert isinstance(answer, dict)
     assert answer["root"].tolist() == [2.0]
+
+
+def test_it_may_start_them_as_it_does_without_us(isolate: Open) -> None:
+    """By default without a copy of the interpreter, where the platform does: a child could not import the file."""
+    text = """
+    import multiprocessing
+
+    def double(x):
+        return 2 * x
+
+    def rnn(case):
+        with multiprocessing.Pool(1) as pool:
+            return {"double": pool.map(double, [4.0])}
+    """
+    if multiprocessing.get_all_start_methods()[0] != "fork":
+        pytest.skip("this platform starts an interpreter")
+    answer = isolate(text).attempt(case_of(SMALL))
+    assert isinstance(answer, dict)
+    assert answer["double"].tolist() == [8.0]
+
+
+def test_nothing_that_it_writes_is_output_of_the_command(isolate: Open, capfd: pytest.CaptureFixture[str]) -> None:
+    text = """
+    import os
+
+    def rnn(case):
+        os.write(1, b"one\\n")
+        os.system("echo two")
+        return {}
+    """
+    isolate(text).attempt(case_of(SMALL))
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.split() == ["one", "two"]
+
+
+def test_a_result_without_end_is_an_error_of_its_case(isolate: Open) -> None:
+    text = """
+    import numpy as np
+
+    def rnn(case):
+        return {"output": np.broadcast_to(np.zeros(1), (10**7, 10**7))}
+    """
+    mine = isolate(text)
+    assert mine.attempt(case_of(SMALL)) == Failure("errored", "its result is too large to be handed over")
+    assert isinstance(mine.attempt(case_of(SMALL)), Failure)
+
+
+def test_a_name_and_a_precision_of_a_class_of_its_own_are_texts(isolate: Open) -> None:
+    text = """
+    class Text(str):
+        pass
+
+    precision = Text("float32")
+
+    def rnn(case):
+        return {Text("output"): 1.0}
+    """
+    mine = isolate(text)
+    assert (mine.precision, type(mine.precision)) == ("float32", str)
+    answer = mine.attempt(case_of(SMALL))
+    assert isinstance(answer, dict)
+    assert [(name, type(name)) for name in answer] == [("output", str)]
+
+
+def test_a_file_that_is_called_like_the_reference_is_not_taken_for_it(tmp_path: Path) -> None:
+    mine = Isolated(write(tmp_path / "numpy", "def rnn(case): return {}\n"))
+    assert mine.name == "./numpy"
+    mine.close()
 
 
 def test_it_ends_when_it_is_closed_with_its_exit_handlers_or_by_force(

@@ -209,7 +209,7 @@ def test_a_log_cut_short_anywhere_is_refused(path: Path, length: float) -> None:
         (b"[" * 100_000 + b"]" * 100_000, r"line 1: not JSON"),
         (b'{"type": ' + b"1" * 5000 + b"}", r"line 1: not JSON"),
         (b"", r"is no results log"),
-        (b"\xff\xfe\x00", r"cannot read .*utf-8"),
+        (b"\xff\xfe\x00", r"cannot read .*: it is no text"),
         (b'{"type": "header"}\n', r"has schema None"),
     ],
 )
@@ -231,3 +231,14 @@ def test_a_log_that_cannot_be_encoded_leaves_the_old_file(path: Path) -> None:
     with pytest.raises(TypeError):
         files.write({path: log.text(Log(made_log().header, [broken], made_log().footer))})
     assert path.read_bytes() == before
+
+
+def test_a_text_that_looks_like_a_number_stays_a_text(path: Path) -> None:
+    """JSON has no number for what is infinite: texts stand for it, but only where a number belongs."""
+    checks = [dataclasses.replace(CHECKS[0], reason="NaN", ratio=math.inf)]
+    made = made_log(checks)
+    made = Log({**made.header, "command": ["conformance", "run", "Infinity"]}, checks, made.footer)
+    files.write({path: log.text(made)})
+    again = log.read(path)
+    assert again.header["command"] == ["conformance", "run", "Infinity"]
+    assert (again.checks[0].reason, again.checks[0].ratio) == ("NaN", math.inf)

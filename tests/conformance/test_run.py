@@ -212,7 +212,7 @@ def test_few_cases_stay_in_this_process_with_one_thread(monkeypatch: pytest.Monk
     def no_pool(*_: object) -> None:
         raise AssertionError("a pool for a handful of cases")
 
-    monkeypatch.setattr(run, "ProcessPoolExecutor", no_pool)
+    monkeypatch.setattr(run, "workers", no_pool)
     judged = list(run.judge_all(_some_cases(), opened("numpy")))
     assert len(judged) == len(_some_cases())
     assert all(one.torch_seconds > 0 for one in judged)
