@@ -22,5 +22,6 @@ their results and change nothing that they are given.
     checks        what all ask of their arguments
     rounding      bfloat16, which NumPy does not have
 
-Every function computes in the dtype of its arguments: float32, float64 or longdouble.
+Every function computes in the dtype of its arguments: float32, float64 or longdouble; the forward passes of
+networks and cells (not with relu) and of Linear take complex128 too, for derivatives by complex steps.
 """

@@ -14,6 +14,7 @@ Shape: TypeAlias = tuple[int, ...]
 
 FLOATS = frozenset(np.dtype(t) for t in (np.float32, np.float64, np.longdouble))
 INEXACT = FLOATS | {np.dtype(np.complex128)}
+"""complex128 in forward passes only: derivatives by complex steps"""
 
 
 ARRAYS = (np.ndarray, np.generic)
@@ -46,7 +47,7 @@ def check_params(params: Params, shapes: Mapping[str, Shape]) -> np.dtype[Any]:
 
     Raises:
         TypeError: a value is not an array.
-        RuntimeError: names missing or unexpected, a wrong shape, or no single float dtype
+        RuntimeError: names missing or unexpected, a wrong shape, or no single dtype of ``INEXACT``
             (torch's ``load_state_dict`` and its kernels raise the same class).
     """
     if params.keys() != shapes.keys():

@@ -3,7 +3,7 @@
     grads, total_norm = clip_grad_norm(grads, max_norm)
     grads = clip_grad_value(grads, clip_value)
 
-Gradients are arrays by name; None, and a name left out, mean none.
+Gradients are float arrays by name; None, and a name left out, mean none.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ def total_norm(grads: Grads, norm_type: float = 2.0, error_if_nonfinite: bool = 
     number of values that are not 0 (of all gradients: the number of gradients that are not 0 throughout).
 
     Raises:
+        TypeError: a gradient that is no array, or ``norm_type`` is no number.
+        ValueError: ``norm_type`` is text that is no number.
+        OverflowError: ``norm_type`` is an int beyond float's range.
         RuntimeError: the norm is not finite and ``error_if_nonfinite``, or infinite or negative for a gradient without
             elements, which has no largest or smallest one.
     """
@@ -55,6 +58,9 @@ def clip_grad_norm(
 
     The scale is that of all gradients together. 1e-6 makes the result a little shorter than ``max_norm``, also
     where the norm was below it by less than that.
+
+    Raises:
+        TypeError, ValueError, OverflowError, RuntimeError: as ``total_norm``, for ``max_norm`` too.
     """
     max_norm = _number("max_norm", max_norm)
     norm = total_norm(grads, norm_type, error_if_nonfinite)
@@ -70,6 +76,9 @@ def clip_grad_value(grads: Grads, clip_value: float) -> dict[str, Array | None]:
     """Every element of every gradient brought between -clip_value and clip_value.
 
     Raises:
+        TypeError: a gradient that is no array, or ``clip_value`` is no number.
+        ValueError: ``clip_value`` is text that is no number.
+        OverflowError: ``clip_value`` is an int beyond float's range.
         RuntimeError: no gradients.
     """
     limit = _number("clip_value", clip_value)

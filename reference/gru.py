@@ -56,8 +56,12 @@ class GRU(Network):
 
     Raises:
         TypeError: ``input_size``, ``hidden_size`` or ``num_layers`` is not an int, ``bias`` or
-            ``batch_first`` is not a bool, or ``dropout`` is neither a number nor text.
-        ValueError: a size or ``num_layers`` is not positive, or ``dropout`` is not a number in [0, 1].
+            ``batch_first`` is not a bool, ``dropout`` is neither a number nor text, or an unknown argument.
+        ValueError: a size or ``num_layers`` is not positive, ``dropout`` is not a number in [0, 1], or ``proj_size``
+            is given.
+
+    Warns:
+        UserWarning: ``dropout`` above 0 with one layer, where it has no effect.
     """
 
     gates: ClassVar[int] = 3
@@ -233,7 +237,7 @@ class CellCache(NamedTuple):
 
 
 def cell_forward(model: GRUCell, params: Params, x: Array, hx: Array | None = None) -> tuple[Array, CellCache]:
-    """One step: the new state, and the cache for ``cell_backward``. Arguments as in ``rnn.cell_forward``."""
+    """One step: the new state, and the cache for ``cell_backward``. Arguments and errors as in ``rnn.cell_forward``."""
     x_1, (h_0,) = cell_arguments(model, params, x, {"hx": hx})
     h, saved = direction_forward(params, "", x_1, h_0)
     batched = x.ndim == 2

@@ -59,13 +59,22 @@ def fan_in_and_fan_out(shape: Shape) -> tuple[int, int]:
 
 
 def xavier_normal_std(shape: Shape, gain: float = 1.0) -> float:
-    """gain sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio 2010)."""
+    """gain sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio 2010).
+
+    Raises:
+        ValueError: fewer than two axes.
+        ZeroDivisionError: no connections, as in torch.
+    """
     fan_in, fan_out = fan_in_and_fan_out(shape)
     return gain * math.sqrt(2.0 / (fan_in + fan_out))
 
 
 def xavier_uniform_bound(shape: Shape, gain: float = 1.0) -> float:
-    """sqrt(3) times the normal form's standard deviation, which a uniform distribution then has as well."""
+    """sqrt(3) times the normal form's standard deviation, which a uniform distribution then has as well.
+
+    Raises:
+        ValueError, ZeroDivisionError: as ``xavier_normal_std``.
+    """
     return math.sqrt(3.0) * xavier_normal_std(shape, gain)
 
 
@@ -73,7 +82,9 @@ def kaiming_normal_std(shape: Shape, a: float = 0, mode: str = "fan_in", nonline
     """gain / sqrt(fan) (He et al. 2015), ``a`` the slope of leaky_relu.
 
     Raises:
-        ValueError: ``mode`` is neither ``"fan_in"`` nor ``"fan_out"``, or an unknown nonlinearity.
+        ValueError: ``mode`` is neither ``"fan_in"`` nor ``"fan_out"``, fewer than two axes, an unknown nonlinearity, or
+            leaky_relu's ``a`` is not a number.
+        ZeroDivisionError: a fan of 0.
     """
     if mode.lower() not in ("fan_in", "fan_out"):
         raise ValueError(f"Mode {mode!r} not supported, please use one of 'fan_in', 'fan_out'")
@@ -83,7 +94,11 @@ def kaiming_normal_std(shape: Shape, a: float = 0, mode: str = "fan_in", nonline
 
 
 def kaiming_uniform_bound(shape: Shape, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> float:
-    """sqrt(3) times the normal form's standard deviation."""
+    """sqrt(3) times the normal form's standard deviation.
+
+    Raises:
+        ValueError, ZeroDivisionError: as ``kaiming_normal_std``.
+    """
     return math.sqrt(3.0) * kaiming_normal_std(shape, a, mode, nonlinearity)
 
 
@@ -94,6 +109,7 @@ def uniform(
 
     Raises:
         RuntimeError: ``a`` is above ``b``.
+        OverflowError: a bound that is not finite, or a distance between them that is not.
     """
     if a > b:
         raise RuntimeError(f"the lower bound a must not be above the upper bound b, got a={a} and b={b}")
@@ -114,14 +130,24 @@ def normal(
 
 
 def gaussian(shape: Shape, sigma: float = 0.01, *, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> Array:
-    """A Gaussian of a fixed standard deviation around 0, whatever the shape."""
+    """A Gaussian of a fixed standard deviation around 0, whatever the shape.
+
+    Raises:
+        RuntimeError: a negative ``sigma``.
+    """
     return normal(shape, 0.0, sigma, rng=rng, dtype=dtype)
 
 
 def xavier_uniform(
     shape: Shape, gain: float = 1.0, *, rng: np.random.Generator, dtype: DTypeLike = np.float64
 ) -> Array:
-    """Uniform within +-``xavier_uniform_bound``."""
+    """Uniform within +-``xavier_uniform_bound``.
+
+    Raises:
+        RuntimeError: a negative ``gain``.
+        ValueError, ZeroDivisionError: as ``xavier_uniform_bound``.
+        OverflowError: a ``gain`` that is not finite.
+    """
     if gain < 0:
         raise RuntimeError(f"gain must not be negative, got {gain}")
     bound = xavier_uniform_bound(shape, gain)
@@ -129,7 +155,12 @@ def xavier_uniform(
 
 
 def xavier_normal(shape: Shape, gain: float = 1.0, *, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> Array:
-    """Gaussian with ``xavier_normal_std``."""
+    """Gaussian with ``xavier_normal_std``.
+
+    Raises:
+        RuntimeError: a negative ``gain``.
+        ValueError, ZeroDivisionError: as ``xavier_normal_std``.
+    """
     return normal(shape, 0.0, xavier_normal_std(shape, gain), rng=rng, dtype=dtype)
 
 
@@ -142,7 +173,11 @@ def kaiming_uniform(
     rng: np.random.Generator,
     dtype: DTypeLike = np.float64,
 ) -> Array:
-    """Uniform within +-``kaiming_uniform_bound``. A shape without elements needs none, as in torch."""
+    """Uniform within +-``kaiming_uniform_bound``. A shape without elements needs none, as in torch.
+
+    Raises:
+        ValueError: as ``kaiming_normal_std``.
+    """
     if 0 in shape:
         return np.empty(shape, dtype=dtype)
     bound = kaiming_uniform_bound(shape, a, mode, nonlinearity)
@@ -158,7 +193,11 @@ def kaiming_normal(
     rng: np.random.Generator,
     dtype: DTypeLike = np.float64,
 ) -> Array:
-    """Gaussian with ``kaiming_normal_std``. A shape without elements needs none, as in torch."""
+    """Gaussian with ``kaiming_normal_std``. A shape without elements needs none, as in torch.
+
+    Raises:
+        ValueError: as ``kaiming_normal_std``.
+    """
     if 0 in shape:
         return np.empty(shape, dtype=dtype)
     return normal(shape, 0.0, kaiming_normal_std(shape, a, mode, nonlinearity), rng=rng, dtype=dtype)
@@ -176,11 +215,12 @@ def trunc_normal(
 ) -> Array:
     """Independent draws from a Gaussian within [a, b]: what is refused is drawn again.
 
-    Where less than a third of the Gaussian lies within, that would be refused too often: the draws are then uniform,
-    and accepted with a probability in proportion to the Gaussian's density (torch draws in both ways too).
+    Where no more than 0.3 of the Gaussian lies within (torch's limit), too much would be refused: the draws are then
+    uniform, and accepted with a probability in proportion to the Gaussian's density (torch draws in both ways too).
 
     Raises:
         RuntimeError: a negative ``std``, or ``a`` is above ``b``.
+        ZeroDivisionError: a ``std`` of 0, as in torch.
     """
     if std < 0 or a > b:
         raise RuntimeError(f"std must not be negative and a not above b, got std={std}, a={a} and b={b}")
@@ -200,7 +240,11 @@ def trunc_normal(
 
 
 def constant(shape: Shape, val: float, *, dtype: DTypeLike = np.float64) -> Array:
-    """``val`` everywhere."""
+    """``val`` everywhere.
+
+    Raises:
+        ValueError: ``val`` is text that is no number.
+    """
     return np.full(shape, val, dtype=dtype)
 
 
@@ -233,7 +277,8 @@ def orthogonal(shape: Shape, gain: float = 1.0, *, rng: np.random.Generator, dty
     classical compact groups").
 
     Raises:
-        ValueError: fewer than two axes.
+        TypeError: ``gain`` is no number.
+        ValueError: fewer than two axes, or ``gain`` is text that is no number.
     """
     if len(shape) < 2:
         raise ValueError(f"orthogonal needs a shape of at least 2 axes, got {shape}")
@@ -284,7 +329,10 @@ def rnn_bounds(model: Network | Cell) -> dict[str, float]:
 
 
 def linear_bounds(model: Linear) -> dict[str, float]:
-    """nn.Linear: the weight by kaiming_uniform with a = sqrt(5), the bias within +-1 / sqrt(in_features)."""
+    """nn.Linear: the weight by kaiming_uniform with a = sqrt(5), the bias within +-1 / sqrt(in_features).
+
+    ``"bias"`` is there for a layer without one, too.
+    """
     if model.in_features == 0:
         return {"weight": 0.0, "bias": 0.0}
     return {

@@ -36,6 +36,8 @@ class Linear:
 
 
 class Cache(NamedTuple):
+    """What ``backward`` needs of a ``forward``."""
+
     x: Array
 
 
@@ -66,7 +68,7 @@ def backward(model: Linear, params: Params, cache: Cache, d_output: Array) -> di
 
     Raises:
         TypeError: not an array.
-        RuntimeError: a wrong shape or dtype.
+        RuntimeError: a wrong shape or dtype, complex numbers.
     """
     dtype = check_params(params, model.parameter_shapes)
     if dtype not in FLOATS:

@@ -54,6 +54,11 @@ def mse_loss_backward(
     """2 (input - target) weight d_loss, for ``mean`` divided as in the forward pass.
 
     Summed over the axes along which ``input`` was broadcast: each of its elements has been used that often.
+
+    Raises:
+        TypeError, NotImplementedError: as ``mse_loss``.
+        ValueError: as ``mse_loss``, or ``d_loss`` is no array at all (lists of unequal lengths).
+        RuntimeError: as ``mse_loss``, or ``d_loss`` has not the shape and dtype of its result.
     """
     with np.errstate(all="ignore"):
         difference = _difference(input, target, weight, reduction)
@@ -94,13 +99,15 @@ def cross_entropy(
 
     Args:
         input: scores (C,), (N, C) or (N, C, d_1, ...).
-        target: class indices () or (1,), (N,) or (N, d_1, ...), int64, or uint8 in the first two shapes
-            (but for a weighted mean with smoothing); or probabilities of the shape and dtype of ``input``.
+        target: class indices () or (1,) (with smoothing () only), (N,) or (N, d_1, ...), int64, or uint8 in all but the
+            last of these shapes (but for a weighted mean with smoothing); or probabilities of the shape and dtype of
+            ``input``.
         weight: (C,).
         ignore_index: a class index whose samples count neither in the sum nor in the mean.
 
     Raises:
-        TypeError: not an array.
+        TypeError: not an array, or ``label_smoothing`` is no number.
+        NotImplementedError: ``input`` is not of a float dtype.
         IndexError: ``input`` has no axes, or a class index outside [0, C) that is not ``ignore_index``.
         ValueError: batch sizes that differ, an unknown reduction.
         RuntimeError: another wrong shape or dtype, a label smoothing above 1, or an ``ignore_index`` of 0 or more
@@ -132,6 +139,11 @@ def cross_entropy_backward(
 
     Computed as the gradient of ``log_softmax``, given - q_nc d_loss_n with respect to its result: where something is
     infinite the order of the operations decides what is NaN.
+
+    Raises:
+        TypeError, NotImplementedError, IndexError: as ``cross_entropy``.
+        ValueError: as ``cross_entropy``, or ``d_loss`` is no array at all (lists of unequal lengths).
+        RuntimeError: as ``cross_entropy``, or ``d_loss`` has not the shape and dtype of its result.
     """
     with np.errstate(all="ignore"):
         q = _targets(input, target, weight, ignore_index, reduction, label_smoothing)
@@ -172,7 +184,13 @@ def nll_loss_backward(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Array:
-    """- weight_y d_loss_n at each sample's class y, 0 elsewhere, divided as in the forward pass for ``mean``."""
+    """- weight_y d_loss_n at each sample's class y, 0 elsewhere, divided as in the forward pass for ``mean``.
+
+    Raises:
+        TypeError, NotImplementedError, IndexError: as ``nll_loss``.
+        ValueError: as ``nll_loss``, or ``d_loss`` is no array at all (lists of unequal lengths).
+        RuntimeError: as ``nll_loss``, or ``d_loss`` has not the shape and dtype of its result.
+    """
     with np.errstate(all="ignore"):
         log_p, q = _log_probabilities(input, target, weight, ignore_index, reduction)
         d_sample = _spread(d_loss, _sample_shape(input), q.divisor, reduction, log_p)

@@ -57,9 +57,12 @@ class LSTM(Network):
 
     Raises:
         TypeError: ``input_size``, ``hidden_size``, ``num_layers`` or ``proj_size`` is not an int, ``bias`` or
-            ``batch_first`` is not a bool, or ``dropout`` is neither a number nor text.
+            ``batch_first`` is not a bool, ``dropout`` is neither a number nor text, or an unknown argument.
         ValueError: a size or ``num_layers`` is not positive, ``dropout`` is not a number in [0, 1], or ``proj_size``
             is negative or not smaller than ``hidden_size``.
+
+    Warns:
+        UserWarning: ``dropout`` above 0 with one layer, where it has no effect.
     """
 
     gates: ClassVar[int] = 4
@@ -302,7 +305,10 @@ class CellCache(NamedTuple):
 def cell_forward(
     model: LSTMCell, params: Params, x: Array, hx: Array | None = None, cx: Array | None = None
 ) -> tuple[Array, Array, CellCache]:
-    """One step: the new states h and c, and the cache for ``cell_backward``. Arguments as in ``rnn.cell_forward``."""
+    """One step: the new states h and c, and the cache for ``cell_backward``.
+
+    Arguments and errors as in ``rnn.cell_forward``.
+    """
     x_1, (h_0, c_0) = cell_arguments(model, params, x, {"hx": hx, "cx": cx})
     h, c, saved = direction_forward(params, "", x_1, h_0, c_0)
     cache = CellCache(x.ndim == 2, x_1, h, c, saved)
@@ -316,7 +322,7 @@ def cell_backward(
 
     Raises:
         TypeError: not an array.
-        RuntimeError: a wrong shape or dtype.
+        RuntimeError: a wrong shape or dtype, complex numbers.
     """
     check_params(params, model.parameter_shapes)
     d_states = cell_gradient("d_h", d_h, cache.h[1], cache.batched)[None]

@@ -72,9 +72,19 @@ class SimpleInitializer:
         self.dtype = dtype
 
     def W(self, n_nodes1: int, n_nodes2: int) -> Array:
+        """Weights, (n_nodes1, n_nodes2).
+
+        Raises:
+            RuntimeError: a negative ``sigma``.
+        """
         return initializers.gaussian((n_nodes1, n_nodes2), self.sigma, rng=self.rng, dtype=self.dtype)
 
     def B(self, n_nodes2: int) -> Array:
+        """Bias, (1, n_nodes2).
+
+        Raises:
+            RuntimeError: a negative ``sigma``.
+        """
         return initializers.gaussian((1, n_nodes2), self.sigma, rng=self.rng, dtype=self.dtype)
 
 
@@ -95,6 +105,11 @@ class XavierInitializer(_FanInitializer):
     """``xavier_normal``: standard deviation sqrt(2 / (n_nodes1 + n_nodes2)). For sigmoid and tanh."""
 
     def W(self, n_nodes1: int, n_nodes2: int) -> Array:
+        """Weights, (n_nodes1, n_nodes2).
+
+        Raises:
+            ZeroDivisionError: no nodes on either side.
+        """
         return initializers.xavier_normal((n_nodes2, n_nodes1), rng=self.rng, dtype=self.dtype).T
 
 
@@ -102,6 +117,7 @@ class HeInitializer(_FanInitializer):
     """``kaiming_normal`` for ReLU: standard deviation sqrt(2 / n_nodes1)."""
 
     def W(self, n_nodes1: int, n_nodes2: int) -> Array:
+        """Weights, (n_nodes1, n_nodes2)."""
         shape = (n_nodes2, n_nodes1)
         return initializers.kaiming_normal(shape, nonlinearity="relu", rng=self.rng, dtype=self.dtype).T
 
@@ -136,7 +152,11 @@ class _LayerOptimizer:
 
 
 class SGD(_LayerOptimizer):
-    """Stochastic gradient descent: w <- w - lr g."""
+    """Stochastic gradient descent: w <- w - lr g.
+
+    Raises:
+        TypeError, ValueError: as ``reference.optim.SGD``, also on setting ``lr``.
+    """
 
     def __init__(self, lr: float) -> None:
         super().__init__(optim.SGD(lr=lr))
@@ -147,7 +167,11 @@ class SGDrnn(SGD):
 
 
 class Momentum(_LayerOptimizer):
-    """v <- momentum v + g; w <- w - lr v."""
+    """v <- momentum v + g; w <- w - lr v.
+
+    Raises:
+        TypeError, ValueError: as ``reference.optim.SGD``, also on setting ``lr``.
+    """
 
     def __init__(self, lr: float = 0.01, momentum: float = 0.9) -> None:
         super().__init__(optim.SGD(lr=lr, momentum=momentum))
@@ -155,14 +179,22 @@ class Momentum(_LayerOptimizer):
 
 
 class AdaGrad(_LayerOptimizer):
-    """h <- h + g^2; w <- w - lr g / (sqrt(h) + 1e-10)."""
+    """h <- h + g^2; w <- w - lr g / (sqrt(h) + 1e-10).
+
+    Raises:
+        TypeError, ValueError: as ``reference.optim.Adagrad``, also on setting ``lr``.
+    """
 
     def __init__(self, lr: float) -> None:
         super().__init__(optim.Adagrad(lr=lr))
 
 
 class Adam(_LayerOptimizer):
-    """Adam with torch's epsilon, 1e-8 after bias correction."""
+    """Adam with torch's epsilon, 1e-8 after bias correction.
+
+    Raises:
+        TypeError, ValueError: as ``reference.optim.Adam``, also on setting ``lr``.
+    """
 
     def __init__(self, lr: float = 0.001, beta1: float = 0.9, beta2: float = 0.999) -> None:
         super().__init__(optim.Adam(lr=lr, betas=(beta1, beta2)))
@@ -179,10 +211,22 @@ class sigmoid:
         self.Z: Any = None
 
     def forward(self, A: Array) -> Array:
+        """Z, in the shape of A, (batch, ...).
+
+        Raises:
+            TypeError: not an array.
+            NotImplementedError: not of a float dtype.
+        """
         self.Z = Z = activations.sigmoid(A)
         return Z
 
     def backward(self, dZ: Array) -> Array:
+        """Gradient with respect to A, given that with respect to Z.
+
+        Raises:
+            TypeError: not an array.
+            RuntimeError: ``forward`` has not run, or another shape or dtype than Z has.
+        """
         return activations.sigmoid_backward(dZ, _kept(self.Z))
 
 
@@ -196,10 +240,22 @@ class Tanh:
         self.Z: Any = None
 
     def forward(self, A: Array) -> Array:
+        """Z, in the shape of A, (batch, ...).
+
+        Raises:
+            TypeError: not an array.
+            NotImplementedError: not of a float dtype.
+        """
         self.Z = Z = activations.tanh(A)
         return Z
 
     def backward(self, dZ: Array) -> Array:
+        """Gradient with respect to A, given that with respect to Z.
+
+        Raises:
+            TypeError: not an array.
+            RuntimeError: ``forward`` has not run, or another shape or dtype than Z has.
+        """
         return activations.tanh_backward(dZ, _kept(self.Z))
 
 
@@ -210,10 +266,22 @@ class ReLU:
         self.Z: Any = None
 
     def forward(self, A: Array) -> Array:
+        """Z, in the shape of A, (batch, ...).
+
+        Raises:
+            TypeError: not an array.
+            NotImplementedError: not of a float dtype.
+        """
         self.Z = Z = activations.relu(A)
         return Z
 
     def backward(self, dZ: Array) -> Array:
+        """Gradient with respect to A, given that with respect to Z.
+
+        Raises:
+            TypeError: not an array.
+            RuntimeError: ``forward`` has not run, or another shape or dtype than Z has.
+        """
         return activations.relu_backward(dZ, _kept(self.Z))
 
 
@@ -224,11 +292,23 @@ class Softmax:
         self.Z: Any = None
 
     def forward(self, A: Array) -> Array:
+        """Z, in the shape of A, (batch, classes).
+
+        Raises:
+            TypeError: not an array.
+            NotImplementedError: not of a float dtype.
+            IndexError: fewer than two axes.
+        """
         self.Z = Z = activations.softmax(A, dim=1)
         return Z
 
     def backward(self, y: Array) -> Array:
-        """Gradient with respect to A of the mean cross-entropy, given the targets' probabilities (one-hot)."""
+        """Gradient with respect to A of the mean cross-entropy, given the targets' probabilities (one-hot).
+
+        Raises:
+            RuntimeError: ``forward`` has not run.
+            ValueError: ``y`` has another shape than Z, or is no array of numbers.
+        """
         if np.shape(y) != _kept(self.Z).shape:
             raise ValueError(f"y must be probabilities (one-hot) of shape {self.Z.shape}, got {np.shape(y)}")
         y = np.asarray(y, dtype=self.Z.dtype)
@@ -259,20 +339,32 @@ class FC:
         self.dB: Any = None
 
     def parameters(self) -> dict[str, Array]:
+        """The weights by attribute, in one dtype."""
         return _one_dtype({"W": self.W, "B": _one_row(self.B, self.model.out_features)})
 
     def gradients(self) -> dict[str, Array]:
+        """Their gradients by the same names; None before ``backward``."""
         return {"W": self.dW, "B": self.dB}
 
     def forward(self, X: ArrayLike) -> Array:
-        """A, (batch, n_nodes2), for X, (batch, n_nodes1)."""
+        """A, (batch, n_nodes2), for X, (batch, n_nodes1).
+
+        Raises:
+            RuntimeError: a wrong shape.
+            ValueError: no array of numbers.
+        """
         params = self._torch_params()
         self.Z = np.array(X, dtype=params["weight"].dtype, subok=True)
         output, self._cache = linear.forward(self.model, params, self.Z)
         return output
 
     def backward(self, dA: ArrayLike) -> Array:
-        """Gradient with respect to X, from the weights as they were in ``forward``; then the update."""
+        """Gradient with respect to X, from the weights as they were in ``forward``; then the update.
+
+        Raises:
+            RuntimeError: ``forward`` has not run, or a wrong shape.
+            ValueError: no array of numbers.
+        """
         params = self._torch_params()
         self.dA = np.array(dA, dtype=params["weight"].dtype, subok=True)
         grads = linear.backward(self.model, params, _kept(self._cache), self.dA)
@@ -312,9 +404,11 @@ class _Recurrent:
         self.dh0: Any = None
 
     def parameters(self) -> dict[str, Array]:
+        """The weights by attribute, in one dtype."""
         return _one_dtype({"WX": self.WX, "Wh": self.Wh, "B": _one_row(self.B, self.n_nodes)})
 
     def gradients(self) -> dict[str, Array]:
+        """Their gradients by the same names; None before ``backward``."""
         return {"WX": self.dWX, "Wh": self.dWh, "B": self.dB}
 
     def _run(self, X: ArrayLike, h_0: ArrayLike | None) -> None:
@@ -367,13 +461,22 @@ class SimpleRNN(_Recurrent):
     """
 
     def forward(self, X: ArrayLike, h_0: ArrayLike | None = None) -> Array:
-        """A, (batch, sequence, n_nodes), for X, (batch, sequence, n_features), and h_0, (batch, n_nodes)."""
+        """A, (batch, sequence, n_nodes), for X, (batch, sequence, n_features), and h_0, (batch, n_nodes).
+
+        Raises:
+            ValueError: a wrong shape, no steps, or no array of numbers.
+        """
         self._run(X, h_0)
         states: Array = self.A
         return states
 
     def backward(self, dA: ArrayLike) -> Array:
-        """Gradient with respect to X, then the update; ``dA`` has the shape of A."""
+        """Gradient with respect to X, then the update; ``dA`` has the shape of A.
+
+        Raises:
+            RuntimeError: ``forward`` has not run.
+            ValueError: a wrong shape, or no array of numbers.
+        """
         self.dA = _upstream(dA, self.A)
         return self._backward(self.dA.swapaxes(0, 1))
 
@@ -382,13 +485,22 @@ class SimpleRNN2(_Recurrent):
     """The same layer when only the state after the last step leaves it, (batch, n_nodes)."""
 
     def forward(self, X: ArrayLike, h_0: ArrayLike | None = None) -> Array:
-        """The last state, (batch, n_nodes), for X, (batch, sequence, n_features), and h_0, (batch, n_nodes)."""
+        """The last state, (batch, n_nodes), for X, (batch, sequence, n_features), and h_0, (batch, n_nodes).
+
+        Raises:
+            ValueError: a wrong shape, no steps, or no array of numbers.
+        """
         self._run(X, h_0)
         last: Array = self.ht
         return last
 
     def backward(self, dA: ArrayLike) -> Array:
-        """Gradient with respect to X, then the update; ``dA`` has the shape of the last state."""
+        """Gradient with respect to X, then the update; ``dA`` has the shape of the last state.
+
+        Raises:
+            RuntimeError: ``forward`` has not run.
+            ValueError: a wrong shape, or no array of numbers.
+        """
         self.dA = _upstream(dA, self.ht)
         d_states = np.zeros_like(self._states[1:])
         d_states[-1] = self.dA

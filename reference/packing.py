@@ -51,6 +51,7 @@ def pad_sequence(
 
     Raises:
         TypeError: not an array.
+        ValueError: ``padding_value`` is text that is no number.
         RuntimeError: not iterable, no sequences, axes behind the first that differ, or ``padding_side`` is neither
             ``"right"`` nor ``"left"``.
     """
@@ -82,7 +83,8 @@ def pack_padded_sequence(
     order; torch's sort promises none.
 
     Raises:
-        TypeError: not an array.
+        TypeError: not an array, or as ``check_lengths``.
+        ValueError: as ``check_lengths``.
         IndexError: ``x`` has fewer than 2 axes.
         RuntimeError: ``x`` has no elements, or lengths that ``check_lengths`` refuses.
     """
@@ -111,7 +113,7 @@ def pad_packed_sequence(
 
     Raises:
         TypeError: not a packed sequence, or ``total_length`` is not an int.
-        ValueError: ``total_length`` is less than the longest length.
+        ValueError: ``total_length`` is less than the longest length, or ``padding_value`` is text that is no number.
     """
     if not isinstance(sequence, PackedSequence):
         raise TypeError(f"sequence must be a PackedSequence, got {type(sequence).__name__}")
@@ -131,31 +133,42 @@ def pad_packed_sequence(
 
 
 def unpad_sequence(padded_sequences: Array, lengths: Array, batch_first: bool = False) -> list[Array]:
-    """The sequences of a padded array, each in its own length: copies, as in torch.
+    """The sequences of a padded array, each in its own length: copies, as in torch. A length beyond T gives T steps.
 
     Raises:
+        TypeError: a length that is no integer.
         ValueError: not one length for each sequence.
+        IndexError: one axis only (NumPy's AxisError, unless ``batch_first``).
     """
     batch_major = padded_sequences if batch_first else padded_sequences.swapaxes(0, 1)
     return [sequence[:length].copy() for sequence, length in zip(batch_major, lengths, strict=True)]
 
 
 def pack_sequence(sequences: Sequence[Array], enforce_sorted: bool = True) -> PackedSequence:
-    """``pad_sequence``, then ``pack_padded_sequence``."""
+    """``pad_sequence``, then ``pack_padded_sequence``.
+
+    Raises:
+        TypeError, RuntimeError: as these two.
+    """
     padded = pad_sequence(sequences)
     return pack_padded_sequence(padded, np.array([len(s) for s in sequences]), enforce_sorted=enforce_sorted)
 
 
 def unpack_sequence(packed_sequences: PackedSequence) -> list[Array]:
-    """``pad_packed_sequence``, then ``unpad_sequence``."""
+    """``pad_packed_sequence``, then ``unpad_sequence``.
+
+    Raises:
+        TypeError: as ``pad_packed_sequence``.
+    """
     return unpad_sequence(*pad_packed_sequence(packed_sequences))
 
 
 def check_lengths(given: Lengths, steps: int, batch: int, enforce_sorted: bool) -> Array:
-    """The lengths of ``batch`` sequences with at most ``steps`` elements, in int64.
+    """The lengths of ``batch`` sequences with at most ``steps`` elements, in int64, fractions of a step dropped.
 
     Raises:
         TypeError: neither an array nor a sequence of numbers, or ``enforce_sorted`` is not a bool.
+        ValueError: lists of unequal lengths in place of numbers.
         RuntimeError: an empty batch, a wrong shape or dtype, a sequence of length 0 or longer than ``steps``, or
             lengths that do not decrease although ``enforce_sorted``.
     """

@@ -66,13 +66,14 @@ class Network:
             )
 
     def check_own(self) -> None:
-        """Refuse what the other networks do not have."""
+        """Check the arguments that only this network has, before the shared ones."""
 
     def check_own_sizes(self) -> None:
-        """The same, after what all have."""
+        """The same, after the shared ones."""
 
     @cached_property
     def num_directions(self) -> int:
+        """1, or 2 if ``bidirectional``."""
         return 2 if self.bidirectional else 1
 
     @cached_property
@@ -353,7 +354,7 @@ def stacked(states: Sequence[Array]) -> Array:
 
 
 def constant(value: float, like: Array, shape: Shape) -> Array:
-    """``np.full_like``, which takes five times as long for small arrays."""
+    """``np.full_like``, which takes about twice as long for small arrays."""
     a = np.empty_like(like, order="C", shape=shape)
     a.fill(value)
     return a

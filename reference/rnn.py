@@ -84,9 +84,12 @@ class RNN(Network):
 
     Raises:
         TypeError: ``input_size``, ``hidden_size`` or ``num_layers`` is not an int, ``bias`` or
-            ``batch_first`` is not a bool, or ``dropout`` is neither a number nor text.
+            ``batch_first`` is not a bool, ``dropout`` is neither a number nor text, or an unknown argument.
         ValueError: a size or ``num_layers`` is not positive, ``nonlinearity`` is neither ``"tanh"``
-            nor ``"relu"``, or ``dropout`` is not a number in [0, 1].
+            nor ``"relu"``, ``dropout`` is not a number in [0, 1], or ``proj_size`` is given.
+
+    Warns:
+        UserWarning: ``dropout`` above 0 with one layer, where it has no effect.
     """
 
     input_size: int
@@ -136,8 +139,9 @@ def forward(
         cache: for ``backward``.
 
     Raises:
-        TypeError: not an array.
-        ValueError: ``x`` is not 2-D or 3-D, or not of the parameters' dtype.
+        TypeError: not an array, ``lengths`` neither an array nor a sequence of numbers, or with lengths an
+            ``enforce_sorted`` that is no bool.
+        ValueError: ``x`` is not 2-D or 3-D, or not of the parameters' dtype; lists of unequal lengths in ``lengths``.
         RuntimeError: another wrong shape or dtype, a sequence of length 0 or longer than T, lengths that are not
             sorted, masks for a network without dropout.
     """
@@ -195,7 +199,7 @@ def backward(
 
     Raises:
         TypeError: not an array.
-        RuntimeError: a wrong shape or dtype.
+        RuntimeError: a wrong shape or dtype, complex numbers.
     """
     nonlinearity = NONLINEARITIES[model.nonlinearity]
 

@@ -41,7 +41,11 @@ class Schedule:
 
 @dataclass(frozen=True)
 class LambdaLR(Schedule):
-    """lr f(t)."""
+    """lr f(t).
+
+    Raises:
+        TypeError: ``lr_lambda`` is no function.
+    """
 
     lr_lambda: Callable[[int], float]
 
@@ -83,7 +87,11 @@ class Factor(Schedule):
 
 @dataclass(frozen=True)
 class MultiplicativeLR(Factor):
-    """f(1) f(2) ... f(t): step 0 has the whole rate, and f(0) is never asked for."""
+    """f(1) f(2) ... f(t): step 0 has the whole rate, and f(0) is never asked for.
+
+    Raises:
+        TypeError: ``lr_lambda`` is no function.
+    """
 
     lr_lambda: Callable[[int], float]
 
@@ -99,7 +107,12 @@ class MultiplicativeLR(Factor):
 
 @dataclass(frozen=True)
 class StepLR(Factor):
-    """gamma^(t div step_size)."""
+    """gamma^(t div step_size).
+
+    Raises:
+        ZeroDivisionError: in ``rate``, a ``step_size`` of 0.
+        OverflowError: in ``rate``, a power beyond float's range; torch's product is infinite then.
+    """
 
     step_size: int
     gamma: float = 0.1
@@ -113,7 +126,11 @@ class StepLR(Factor):
 
 @dataclass(frozen=True)
 class MultiStepLR(Factor):
-    """gamma^(number of milestones up to t); a milestone given twice counts twice."""
+    """gamma^(number of milestones up to t); a milestone given twice counts twice.
+
+    Raises:
+        OverflowError: in ``rate``, a power beyond float's range; torch's product is infinite then.
+    """
 
     milestones: Sequence[int]
     gamma: float = 0.1
@@ -131,6 +148,10 @@ class ConstantLR(Factor):
 
     torch divides by the factor: 0 fails at that step, here and there. Where a SequentialLR begins a schedule at a later
     milestone it takes the documented formula instead, by which no steps leave the whole rate.
+
+    Raises:
+        ValueError: ``factor`` outside [0, 1].
+        ZeroDivisionError: in ``rate``, a ``factor`` of 0 from step total_iters on.
     """
 
     factor: float = 1.0 / 3
@@ -161,6 +182,10 @@ class LinearLR(Factor):
     """start_factor + (end_factor - start_factor) min(t, total_iters) / total_iters; start_factor if they are none.
 
     Only where a SequentialLR begins the schedule at a later milestone does torch divide by total_iters, and fails at 0.
+
+    Raises:
+        ValueError: ``start_factor`` outside (0, 1], or ``end_factor`` outside [0, 1].
+        ZeroDivisionError: no steps, at that milestone.
     """
 
     start_factor: float = 1.0 / 3
@@ -188,7 +213,11 @@ class LinearLR(Factor):
 
 @dataclass(frozen=True)
 class ExponentialLR(Factor):
-    """gamma^t."""
+    """gamma^t.
+
+    Raises:
+        OverflowError: in ``rate``, a power beyond float's range; torch's product is infinite then.
+    """
 
     gamma: float
 
@@ -205,6 +234,10 @@ class PolynomialLR(Factor):
 
     Within compositions torch divides by total_iters, and fails at 0: where a SequentialLR begins the schedule at a
     later milestone, and for the step too many of a chain that begins a SequentialLR.
+
+    Raises:
+        ZeroDivisionError: in ``rate``, a negative ``power`` from step total_iters on; no steps, within such
+            compositions.
     """
 
     total_iters: int = 5
@@ -225,7 +258,11 @@ class PolynomialLR(Factor):
 
 @dataclass(frozen=True)
 class CosineAnnealingLR(Schedule):
-    """eta_min + (lr - eta_min)(1 + cos(pi t / T_max)) / 2 (Loshchilov and Hutter 2017); after T_max it rises again."""
+    """eta_min + (lr - eta_min)(1 + cos(pi t / T_max)) / 2 (Loshchilov and Hutter 2017); after T_max it rises again.
+
+    Raises:
+        ZeroDivisionError: in ``rate``, a ``T_max`` of 0.
+    """
 
     T_max: int
     eta_min: float = 0.0
@@ -248,6 +285,10 @@ class CosineAnnealingWarmRestarts(Schedule):
     """Half a cosine from lr to eta_min, over and over: T_0 steps, then each time T_mult as many (Loshchilov, Hutter).
 
     eta_min + (lr - eta_min)(1 + cos(pi T_cur / T_i)) / 2
+
+    Raises:
+        TypeError: a ``T_0`` or ``T_mult`` that cannot be compared with a number.
+        ValueError: a ``T_0`` or ``T_mult`` that is no positive int, an ``eta_min`` that is no number.
     """
 
     T_0: int
@@ -279,6 +320,12 @@ class CyclicLR(Schedule):
 
     where s goes from 0 to 1 in step_size_up steps and back in step_size_down, and the amplitude a is 1 with mode
     "triangular", 1/2^(cycle - 1) with "triangular2", gamma^t with "exp_range", or scale_fn of the cycle or of t.
+
+    Raises:
+        TypeError: ``scale_fn`` is no function.
+        ValueError: an unknown ``mode`` without ``scale_fn``.
+        ZeroDivisionError: no steps up, or none up and down together.
+        OverflowError: in ``rate`` and ``momentum``, gamma^t beyond float's range.
     """
 
     base_lr: float
@@ -332,6 +379,12 @@ class OneCycleLR(Schedule):
     From max_lr / div_factor up to max_lr at step pct_start total_steps - 1, then down to the start's
     final_div_factor-th part at step total_steps - 1; with ``three_phase`` first down to the start, as fast as it
     rose. Along half a cosine or a line. The momentum goes the other way, and stays where it is in a third phase.
+
+    Raises:
+        ValueError: no positive int for the number of steps, a ``pct_start`` that is no float in [0, 1], an unknown
+            ``anneal_strategy``; in ``rate`` and ``momentum``, t above the number of steps.
+        ZeroDivisionError: a ``div_factor`` or ``final_div_factor`` of 0; a phase without length, the first one at once,
+            the last one in ``rate`` and ``momentum`` at step total_steps (of two phases, with a ``pct_start`` of 1).
     """
 
     max_lr: float
@@ -401,6 +454,9 @@ class SWALR(Schedule):
 
     where a goes from 0 to 1 along half a cosine or a line; with anneal_epochs 0 the rate is swa_lr from step 0 on.
     torch keeps it in ``torch.optim.swa_utils``.
+
+    Raises:
+        ValueError: an unknown ``anneal_strategy``, or ``anneal_epochs`` is not an int of at least 0.
     """
 
     swa_lr: float
@@ -479,6 +535,13 @@ class SequentialLR(Composition):
     A ChainedScheduler is possible at step 0 only: torch steps it once more than a schedule by itself, so that an
     ExponentialLR in it is one step ahead. At a later milestone torch raises NotImplementedError, as for a SequentialLR
     there. Refused with ValueError: a SequentialLR or an SWALR that torch would step twice in this way.
+
+    Raises:
+        TypeError: a part that is no schedule.
+        ValueError: no parts, a ReduceLROnPlateau, a CyclicLR, OneCycleLR or SequentialLR within a part, milestones that
+            are not one fewer than the parts, or what is named above; in ``rate``, as the parts.
+        NotImplementedError: in ``rate``, a composition at a later milestone.
+        ZeroDivisionError, OverflowError: in ``rate``, as the parts.
     """
 
     milestones: Sequence[int]
@@ -546,6 +609,12 @@ class ChainedScheduler(Composition):
     Factors multiply. LambdaLR, CosineAnnealingWarmRestarts, CyclicLR and OneCycleLR put their own rate in the place of
     what they find: of the schedules before them nothing is left, and the factors after them count for one step only.
     A SequentialLR does so at its milestones and, as it is created, at step 0.
+
+    Raises:
+        TypeError: a part that is no schedule.
+        ValueError: no parts, a ReduceLROnPlateau, or a CyclicLR, OneCycleLR or SequentialLR within a part; in ``rate``,
+            as the parts.
+        NotImplementedError, ZeroDivisionError, OverflowError: in ``rate``, as the parts.
     """
 
     def __post_init__(self) -> None:
@@ -593,7 +662,10 @@ class ReduceLROnPlateau:
         lr, state = schedule.step(lr, metric, state)
 
     To improve is to pass the best so far by ``threshold``, relative to it or absolute. After a reduction
-    ``cooldown`` steps are not counted as bad. The rate stays above min_lr, and a reduction by eps or less is none.
+    ``cooldown`` steps are not counted as bad. No reduction goes below min_lr, and one by eps or less is none.
+
+    Raises:
+        ValueError: ``factor`` is 1 or more, or an unknown ``mode`` or ``threshold_mode``.
     """
 
     mode: str = "min"
@@ -618,7 +690,12 @@ class ReduceLROnPlateau:
         return Plateau(math.inf if self.mode == "min" else -math.inf)
 
     def step(self, lr: float, metric: float, state: Plateau) -> tuple[float, Plateau]:
-        """The rate after a metric, and what is remembered."""
+        """The rate after a metric, and what is remembered.
+
+        Raises:
+            TypeError: a metric that is no number.
+            ValueError: a metric that is text and no number.
+        """
         best, bad, cooldown = state
         metric = float(metric)  # not the caller's array, which may change; and compared in double, as in torch
         if self._is_better(metric, best):

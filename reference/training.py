@@ -69,6 +69,8 @@ def loss_and_gradients(model: Classifier, params: Params, x: Array, target: Arra
 
     Raises:
         TypeError, ValueError, RuntimeError: as the layers and ``cross_entropy`` do.
+        IndexError: a class that does not exist.
+        NotImplementedError: complex numbers.
     """
     check_params(params, model.parameter_shapes)
     network_params = {name: params[f"{model.name}.{name}"] for name in model.network.parameter_shapes}
@@ -98,7 +100,9 @@ def train(
     """Train on one batch (x, target) after another, each with the gradients of its own loss and of nothing else.
 
     Raises:
-        TypeError, ValueError, RuntimeError: as ``loss_and_gradients`` and the optimizer do.
+        TypeError, ValueError, RuntimeError, IndexError, NotImplementedError: as ``loss_and_gradients`` and the
+            optimizer do.
+        KeyError, ZeroDivisionError, OverflowError: as the optimizer does.
     """
     state = optimizer.init(params)
     for x, target in batches:

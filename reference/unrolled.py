@@ -30,7 +30,8 @@ def forward(
         initial: h, and c for an LSTM, as ``cell_forward`` takes them; zeros for None.
 
     Raises:
-        TypeError, ValueError, IndexError, RuntimeError: as ``cell_forward`` does.
+        TypeError, ValueError, IndexError, RuntimeError: as ``cell_forward`` does; TypeError also for more states in
+            ``initial`` than the cell has.
     """
     states: list[Any] = [*initial]
     after: list[list[Array]] = []
@@ -53,6 +54,9 @@ def backward(
 
     Raises:
         TypeError, RuntimeError: as ``cell_backward`` does.
+        IndexError: no ``d_states``, or those of fewer steps than there are caches.
+        ValueError: no caches, another number of gradients in one step than in the first, or shapes that cannot be
+            added.
     """
     names = ("hx", "cx")[: len(d_states[0])]
     d_x: list[Array] = []

@@ -20,7 +20,7 @@ Each is a frozen dataclass of torch's arguments with two functions:
 under torch's own keys. ``dataclasses.replace(optimizer, lr=...)`` changes a rate between steps. A parameter
 without an entry in ``grads`` is left alone in that step, its state too, as torch does with a gradient of None.
 An algorithm is its ``first_state`` and its ``update``, which reads like the pseudocode in torch's
-documentation.
+documentation; one that takes sparse gradients has an ``update_rows`` too.
 
 The symbols of that pseudocode: theta = param, g = grad, gamma = lr, lambda = weight_decay, mu = momentum.
 """

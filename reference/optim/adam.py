@@ -23,6 +23,9 @@ class Adam(Optimizer):
 
     Epsilon is added after bias correction; the "epsilon hat" form of several frameworks adds it before.
     State: ``step``, ``exp_avg``, ``exp_avg_sq``, with amsgrad ``max_exp_avg_sq``.
+
+    Raises:
+        ValueError: ``lr``, ``eps`` or ``weight_decay`` is not at least 0, or ``betas`` are not two floats in [0, 1).
     """
 
     lr: float = 1e-3
@@ -73,6 +76,9 @@ class AdamW(Adam):
     """Adam whose weight decay is always decoupled (Loshchilov and Hutter 2019).
 
     The decay is multiplied by the rate, and its default is not 0.
+
+    Raises:
+        ValueError: as ``Adam``.
     """
 
     weight_decay: float = 1e-2
@@ -90,6 +96,9 @@ class Adamax(Optimizer):
 
     Epsilon is added to the new gradient, inside the maximum; the maximum needs no bias correction.
     State: ``step``, ``exp_avg``, ``exp_inf``.
+
+    Raises:
+        ValueError: ``lr``, ``eps`` or ``weight_decay`` is not at least 0, or ``betas`` are not two numbers in [0, 1).
     """
 
     lr: float = 2e-3
@@ -136,6 +145,10 @@ class NAdam(Optimizer):
     The product p is float32 whatever the parameters' dtype, as torch keeps its scalars (unless torch's default
     dtype is float64): it differs from a float64 product by 6e-8 a step.
     State: ``step``, ``mu_product``, ``exp_avg``, ``exp_avg_sq``.
+
+    Raises:
+        ValueError: ``lr``, ``eps``, ``weight_decay`` or ``momentum_decay`` is not at least 0, or ``betas`` are not two
+            numbers in [0, 1).
     """
 
     lr: float = 2e-3
@@ -207,6 +220,9 @@ class RAdam(Optimizer):
     With the default beta2 the second form holds for five steps. Epsilon is added before bias correction here,
     where Adam adds it after.
     State: ``step``, ``exp_avg``, ``exp_avg_sq``.
+
+    Raises:
+        ValueError: ``lr``, ``eps`` or ``weight_decay`` is not at least 0, or ``betas`` are not two numbers in [0, 1).
     """
 
     lr: float = 1e-3

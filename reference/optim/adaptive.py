@@ -23,6 +23,9 @@ class Adagrad(Optimizer):
     Epsilon stands outside the root; several frameworks put it inside and start s at 0.1. With a sparse gradient the
     rows that it has are updated, values of the same row added up first.
     State: ``step``, ``sum``, both there before the first step.
+
+    Raises:
+        ValueError: ``lr``, ``lr_decay``, ``weight_decay``, ``initial_accumulator_value`` or ``eps`` is not at least 0.
     """
 
     lr: float = 1e-2
@@ -77,6 +80,9 @@ class RMSprop(Optimizer):
 
     Epsilon stands outside the root; several frameworks put it inside.
     State: ``step``, ``square_avg``, with momentum ``momentum_buffer``, centered ``grad_avg``.
+
+    Raises:
+        ValueError: ``lr``, ``eps``, ``momentum``, ``weight_decay`` or ``alpha`` is not at least 0.
     """
 
     lr: float = 1e-2
@@ -134,6 +140,9 @@ class Adadelta(Optimizer):
 
     Epsilon stands inside both roots here: it is what the first step is made of.
     State: ``step``, ``square_avg`` (v), ``acc_delta`` (u).
+
+    Raises:
+        ValueError: ``lr``, ``eps`` or ``weight_decay`` is not at least 0, or ``rho`` outside [0, 1].
     """
 
     lr: float = 1.0
@@ -178,6 +187,10 @@ class Rprop(Optimizer):
     a previous gradient of 0, leaves the step's size as it is. ``lr`` is the size that steps start from: a change
     later on has no effect. A gradient of NaN counts as neither sign.
     State: ``step``, ``prev``, ``step_size``.
+
+    Raises:
+        ValueError: ``lr`` is not at least 0, or ``etas`` are not in (0, 1) and above 1.
+        IndexError: fewer than two ``etas``.
     """
 
     lr: float = 1e-2

@@ -20,7 +20,12 @@ BLOCK = 1 << 17
 
 @dataclass(frozen=True)
 class Optimizer:
-    """What all algorithms share: walking over the parameters, never the mathematics."""
+    """What all algorithms share: walking over the parameters, never the mathematics.
+
+    Raises:
+        TypeError: an option that is no number, where one is compared.
+        ValueError: an option that torch refuses; each algorithm says which.
+    """
 
     elementwise: ClassVar[bool] = True
     """whether an element's update depends on that element only: then large parameters are updated in blocks"""
@@ -36,8 +41,9 @@ class Optimizer:
         """The state before the first step. torch creates most of it in a parameter's first step: empty here.
 
         Raises:
-            TypeError: parameters that are no dict.
-            ValueError: no parameters.
+            TypeError: parameters that are no dict of arrays.
+            ValueError: no parameters, or one that the algorithm does not take: not 2-D for Muon, complex for
+                SparseAdam.
         """
         check_given(params)
         return {name: self.initial_state(param) for name, param in params.items()}
@@ -90,9 +96,19 @@ class Optimizer:
                 leaves alone.
 
         Raises:
-            TypeError: not an array.
-            RuntimeError: a gradient's or an ``out`` array's shape or dtype is not its parameter's.
-            KeyError: a gradient or a state for a parameter that does not exist, or no state for one that does.
+            TypeError: not an array, or for SparseAdam not a sparse gradient; a rate that is complex (ASGD with a
+                negative ``lambd``), of which torch takes the real part.
+            RuntimeError: a parameter of another dtype than float32, float64 or longdouble; a gradient's or an ``out``
+                array's shape or dtype is not its parameter's; a sparse gradient that the algorithm does not take,
+                beside weight decay, or with rows outside of the parameter; a dense one for SparseAdam.
+            KeyError: a gradient or a state for a parameter that does not exist, no state for one that does (in ``out``
+                too), or a state without what the options need (``amsgrad``, or RMSprop's ``momentum`` or
+                ``centered``, switched on later).
+            ValueError: Muon's ``ns_steps`` of 100 or more, or not three ``ns_coefficients``; not two of Rprop's
+                ``etas`` or ``step_sizes`` or of Adafactor's ``eps``.
+            ZeroDivisionError: a parameter without elements for Adafactor, without columns for Muon (but with
+                "match_rms_adamw"); options by which a rate has no value (ASGD with a negative ``lambd``).
+            OverflowError: likewise (ASGD with a huge ``alpha``).
         """
         self._check(params, grads, state)
         new_params: dict[str, Array] = {}
@@ -198,12 +214,14 @@ def check_given(params: Any) -> None:
 
 
 def check_at_least_zero(**values: float) -> None:
+    """Raise ValueError for a value that is below 0, or NaN."""
     for name, value in values.items():
         if not value >= 0.0:
             raise ValueError(f"Invalid {name.replace('_', ' ')} value: {value}, expected at least 0")
 
 
 def check_betas(betas: tuple[float, float]) -> None:
+    """Raise ValueError unless there are two, each in [0, 1)."""
     if len(betas) != 2:
         raise ValueError(f"betas must be two numbers, got {betas}")
     for index, beta in enumerate(betas):

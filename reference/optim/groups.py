@@ -45,7 +45,12 @@ class ParamGroups:
             raise ValueError(f"some parameters appear in more than one parameter group: {', '.join(repeated)}")
 
     def init(self, params: Params) -> dict[str, ParamState]:
-        """The state before the first step."""
+        """The state before the first step.
+
+        Raises:
+            KeyError: parameters and groups disagree.
+            ValueError: a parameter that its group's algorithm does not take, as in ``Optimizer.init``.
+        """
         self._check(params)
         state: dict[str, ParamState] = {}
         for optimizer, names in self.groups:
@@ -55,7 +60,12 @@ class ParamGroups:
     def step(
         self, params: Params, grads: Mapping[str, Array | SparseGradient], state: State
     ) -> tuple[dict[str, Array], dict[str, ParamState]]:
-        """Update every parameter that has a gradient, by its group's optimizer."""
+        """Update every parameter that has a gradient, by its group's optimizer.
+
+        Raises:
+            KeyError: parameters and groups disagree, or a gradient for an unknown parameter.
+            TypeError, RuntimeError, KeyError, ValueError, ZeroDivisionError, OverflowError: as ``Optimizer.step``.
+        """
         self._check(params)
         for name in grads:
             if name not in params:
@@ -97,6 +107,8 @@ def state_dict(
 
     Raises:
         TypeError: LBFGS without ``params``.
+        KeyError: a group's parameter without a state.
+        StopIteration: LBFGS with empty ``params``.
     """
     if isinstance(optimizer, LBFGS):
         if params is None:
@@ -134,13 +146,16 @@ def load_state_dict(
 
     Without groups the parameters are in the dictionary's order. Options are those that were saved, as in torch; its
     ways of executing (``foreach``, ``fused``, ...) are left out, and so is LBFGS' ``al``, which every iteration
-    writes anew. Options that an older torch did not know are off. AdamW's state makes an AdamW of Adam, and Adam's
-    stays AdamW in AdamW. Whatever is kept but ``step`` gets its parameter's dtype, as torch gives it: NAdam's product
-    and ASGD's eta and mu too, which were float32 until then.
+    writes anew. Options that an older torch did not know are off. AdamW's state decouples the decay of an Adam;
+    Adam's leaves an AdamW's decoupled. Whatever is kept but ``step`` gets its parameter's dtype, as torch gives it:
+    NAdam's product and ASGD's eta and mu too, which were float32 until then.
 
     Raises:
-        ValueError: other groups, or another number of parameters in one, than the optimizer has.
-        KeyError: an option that was not saved, another algorithm's state; torch raises it in the next step.
+        TypeError: an option that is no number, where one is compared.
+        ValueError: other groups, or another number of parameters in one, than the optimizer has; an option that the
+            algorithm refuses.
+        KeyError: the state lacks an option of this algorithm (torch raises it in the next step), or the groups'
+            parameters are not those of ``params``.
     """
     groups = optimizer.groups if isinstance(optimizer, ParamGroups) else [(optimizer, list(params))]
     if len(groups) != len(saved["param_groups"]):

@@ -38,6 +38,10 @@ class LBFGS:
     after ``max_eval`` calls of the closure (None: 5/4 of max_iter).
     State: ``func_evals`` and ``n_iter``, and after the first iteration ``d``, ``t``, ``old_dirs`` (the y),
     ``old_stps`` (the s), ``ro`` (the 1 / y s), ``H_diag``, ``prev_flat_grad``, ``prev_loss``.
+
+    Raises:
+        TypeError: ``lr`` is no number.
+        ValueError: ``lr`` is not at least 0.
     """
 
     lr: float = 1
@@ -78,12 +82,15 @@ class LBFGS:
         """Up to ``max_iter`` iterations from ``params``: new parameters and state; what is passed in stays as it is.
 
         Raises:
-            TypeError: a gradient that is no array.
+            TypeError: a gradient that is no array; a state that counts iterations and lacks what they leave.
+            ValueError: no parameters.
             RuntimeError: a gradient's shape or dtype is not its parameter's; no parameter has an element; an unknown
                 line search.
-            KeyError: a gradient for a parameter that does not exist.
+            KeyError: a gradient for a parameter that does not exist; a state without the counts of ``init``.
             IndexError: a history that cannot hold a pair.
-            ZeroDivisionError: a line search with a rate of 0.
+            ZeroDivisionError: a line search with a rate of 0; but in a first iteration whose gradient's absolute sum
+                is above 1 its numbers are NaN, as in torch.
+            UnboundLocalError: a line search with a ``max_eval`` below 1, as in torch.
         """
         max_eval = self.most_evaluations
         state = dict(state)

@@ -34,6 +34,11 @@ class Adafactor(Optimizer):
     to the next number of the parameter's dtype. The paper adds epsilon1 to g^2, and does not bound V by it; in float32
     the square of its 1e-30 is 0, and gradients of 0 give NaN.
     State: ``step``, and ``row_var`` (R) and ``col_var`` (C), or ``variance`` (V).
+
+    Raises:
+        ValueError: ``lr``, one of ``eps`` or ``weight_decay`` is not at least 0, ``beta2_decay`` not at most 0, or
+            ``d`` not at least 1.
+        IndexError: fewer than two ``eps``.
     """
 
     elementwise: ClassVar[bool] = False
@@ -118,8 +123,12 @@ class Muon(Optimizer):
     The factor r is max(1, rows / columns)^0.5 with ``adjust_lr_fn`` None or "original", and
     0.2 max(rows, columns)^0.5 with "match_rms_adamw" (Liu et al. 2025). The iteration does not converge: it
     brings the singular values to about 1 and no nearer. From x on everything is rounded to bfloat16, as torch
-    computes it whatever the parameters' dtype: 2 to 4 percent of the direction.
+    computes it whatever the parameters' dtype: about 1.5 percent of the direction, more where a singular value is
+    small.
     State: ``momentum_buffer``.
+
+    Raises:
+        ValueError: ``lr``, ``momentum`` or ``weight_decay`` is not at least 0; an unknown ``adjust_lr_fn``.
     """
 
     elementwise: ClassVar[bool] = False

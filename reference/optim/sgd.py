@@ -23,6 +23,10 @@ class SGD(Optimizer):
     The rate multiplies the velocity, it is not inside it: after a change of ``lr`` the two forms differ.
     A sparse gradient counts as 0 in the rows that it has not, whose velocity goes on moving them.
     State: ``momentum_buffer`` with momentum, otherwise none.
+
+    Raises:
+        ValueError: a negative ``lr``, ``momentum`` or ``weight_decay``; Nesterov's form without momentum or with
+            dampening.
     """
 
     lr: float = 1e-3
@@ -81,8 +85,12 @@ class ASGD(Optimizer):
 
     The average is kept beside the parameters and never written to them. A change of ``lr`` acts from the step
     after next on, because a step uses the eta that the one before left. ``eta`` and ``mu`` are float32 whatever
-    the parameters' dtype, as torch keeps its scalars (unless torch's default dtype is float64): 3e-8 of the rate.
+    the parameters' dtype, as torch keeps its scalars (unless torch's default dtype is float64): up to 6e-8 of the
+    rate.
     State: ``step``, ``eta``, ``mu``, ``ax``.
+
+    Raises:
+        ValueError: ``lr`` or ``weight_decay`` is not at least 0.
     """
 
     lr: float = 1e-2

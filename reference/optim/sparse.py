@@ -25,6 +25,9 @@ class SparseAdam(Optimizer):
     for less than they need. Epsilon is added before bias correction, where Adam adds it after. A gradient
     without rows counts as a step.
     State: ``step``, a whole number here, ``exp_avg``, ``exp_avg_sq``.
+
+    Raises:
+        ValueError: ``lr`` or ``eps`` is not above 0, or ``betas`` are not two numbers in [0, 1).
     """
 
     lr: float = 1e-3
