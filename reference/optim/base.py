@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -172,15 +172,23 @@ class Optimizer:
                 raise KeyError(f"{kind} for an unknown parameter {unknown}")
 
 
-def options_as_python(optimizer: object) -> None:
-    """Turn NumPy's numbers and arrays into Python's numbers, which leave the dtype of what they multiply alone."""
-    for name, value in vars(optimizer).items():
-        several = isinstance(value, tuple | list)
-        object.__setattr__(optimizer, name, tuple(map(_as_python, value)) if several else _as_python(value))
+def options_as_python(optimizer: Any) -> None:
+    """Turn NumPy's numbers into Python's, which leave the dtype of what they multiply alone."""
+    for option in fields(optimizer):
+        value = getattr(optimizer, option.name)
+        if isinstance(option.default, tuple) and isinstance(value, tuple | list | np.ndarray):
+            value = _several_as_python(tuple(value))
+        object.__setattr__(optimizer, option.name, _as_python(value))
+
+
+def _several_as_python(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    # arrays beside numbers are left to be refused: torch wants both to be numbers, or both tensors
+    arrays = sum(isinstance(value, np.ndarray) for value in values)
+    return values if 0 < arrays < len(values) else tuple(map(_as_python, values))
 
 
 def _as_python(option: Any) -> Any:
-    return option.tolist() if isinstance(option, ARRAYS) else option
+    return option.item() if isinstance(option, ARRAYS) and option.size == 1 else option
 
 
 def _room(target: Array | None, param: Array) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -301,7 +302,7 @@ def test_rounding_elsewhere_is_within_tolerance_and_is_found_by_the_replay(descr
 def test_only_the_references_optimizers_are_replayed() -> None:
     reference = load("numpy")
     assert {check.replay_differs for check in run.judge(case_of(OPTIMIZER), reference).checks} == {0}
-    others = run.judge(case_of(OPTIMIZER), Implementation("mine.py", reference.functions)).checks
+    others = run.judge(case_of(OPTIMIZER), Implementation("mine.py", reference.functions, path=Path("mine.py"))).checks
     others += run.judge(case_of(LINEAR), reference).checks
     assert {(check.replay_differs, check.replay_skipped) for check in others} == {(None, None)}
 
