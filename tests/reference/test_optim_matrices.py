@@ -42,7 +42,8 @@ MUON: dict[str, list[Any]] = {
 OPTIONS = {"Adafactor": ADAFACTOR, "Muon": MUON}
 
 BFLOAT16 = 0.05
-"""how far torch's direction lies from one without rounding, norm over norm: mostly 1 to 2 percent, more where a singular value is small"""
+"""how far torch's direction lies from one without rounding, norm over norm: mostly 1 to 2 percent, more where a
+singular value is small"""
 
 
 def random_options(algorithm: str, rng: np.random.Generator) -> dict[str, Any]:
