@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from reference import activations, initializers, losses, notebook, optim, packing
+from tests.reference.against_torch import assert_refused
 
 ALGORITHMS = ("SGD", "ASGD", "Adagrad", "RMSprop", "Adadelta", "Rprop", "Adam", "AdamW", "Adamax", "NAdam", "RAdam")
 LR, SMOOTHING = 0.1, 0.25
@@ -129,3 +130,14 @@ def test_unpadded_sequences_are_copies() -> None:
     first, _ = packing.unpad_sequence(padded, np.array([3, 2]))
     first[:] = -1
     np.testing.assert_array_equal(padded, np.arange(6.0).reshape(3, 2))
+
+
+def test_several_numbers_are_no_rate() -> None:
+    """torch's ValueError, for a tensor of more than one element."""
+    assert_refused(lambda: optim.SGD(lr=np.array([0.1, 0.2])), ValueError)  # type: ignore[arg-type]
+    assert optim.SGD(lr=np.array([0.1])) == optim.SGD(lr=0.1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("betas", [(0.9, np.array(0.99)), (np.array(0.9), 0.99)])
+def test_an_array_beside_a_number_is_refused_by_adam_as_in_torch(betas: Any) -> None:
+    assert_refused(lambda: optim.Adam(betas=betas), ValueError, "betas must be floats")
