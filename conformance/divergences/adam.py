@@ -276,7 +276,16 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "adamw-decay-coupled",
         "with AdamW's decay added to the gradient",
         "Adam with L2 regularisation, which AdamW is there to replace: the moments rescale the decay.",
-        (Patch("optim.adam", DECOUPLED, COUPLED, ADAM),),
+        (
+            # in AdamW alone: Adam with the option may be right, or wrong by a divergence of its own
+            Patch(
+                "optim.adam",
+                DECOUPLED,
+                f"if type(self) is AdamW:\n                    {COUPLED}\n"
+                f"                else:\n                    {DECOUPLED}",
+                ADAM,
+            ),
+        ),
     ),
     Divergence(
         "adam-decoupled-decay-ignored",

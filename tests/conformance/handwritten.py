@@ -249,10 +249,8 @@ def optimizer(case: Case, mistake: str = "") -> Trace:
             own["count"] = step if mistake == "one count for all" else own["count"] + 1
             grad, decay = case[f"step{step}.grad.{name}"], config["weight_decay"]
             decoupled = algorithm == "AdamW" or config.get("decoupled_weight_decay", False)
-            if mistake == "decay coupled":
-                decoupled = False
-            if (algorithm, mistake) == ("SGD", "decay decoupled"):
-                decoupled = True
+            if (algorithm, mistake) in (("AdamW", "decay coupled"), ("SGD", "decay decoupled")):
+                decoupled = not decoupled
             if decoupled:
                 params[name] = params[name] * (1 - rate * decay)
             else:
