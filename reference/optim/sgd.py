@@ -64,7 +64,8 @@ class SGD(Optimizer):
                 buffer = grad.copy()
             direction = grad + self.momentum * buffer if self.nesterov else buffer
             state = {"momentum_buffer": buffer}
-        return param - self.lr * direction, state
+        # added, as in torch: a sum of large arrays reuses the product's memory, a difference does not
+        return param + -self.lr * direction, state
 
     def check_sparse_gradient(self, name: str, param: Array, grad: SparseGradient) -> None:
         check_rows(name, param, grad, self.weight_decay)
