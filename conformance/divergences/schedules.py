@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from conformance.divergences.divergence import Divergence
 from conformance.divergences.patching import Patch
+from reference import schedules
 
 COSINE = "(lr - self.eta_min) * (1 + math.cos(math.pi * t / self.T_max)) / 2"
 
 
+def _patch(correct: str, wrong: str, function: str) -> Patch:
+    """A patch of a schedule's function, in the module that has it."""
+    schedule = getattr(schedules, function.partition(".")[0])
+    return Patch(schedule.__module__.removeprefix("reference."), correct, wrong, function)
+
+
 def _of(function: str, id: str, title: str, note: str, correct: str, wrong: str, *seen_in: str) -> Divergence:
-    return Divergence(f"schedule-{id}", title, note, (Patch("schedules", correct, wrong, function),), seen_in)
+    return Divergence(f"schedule-{id}", title, note, (_patch(correct, wrong, function),), seen_in)
 
 
 FIRST_LINES = (
@@ -31,7 +38,7 @@ FIRST_LINES = (
 
 
 def _at_another_step(id: str, which: str, step: str, note: str) -> Divergence:
-    patches = (Patch("schedules", line, f"t = {step}\n        {line}", function) for function, line in FIRST_LINES)
+    patches = (_patch(line, f"t = {step}\n        {line}", function) for function, line in FIRST_LINES)
     return Divergence(f"schedule-{id}", f"with every schedule's rate of {which}", note, tuple(patches))
 
 
@@ -430,8 +437,8 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "with the last of chained schedules alone",
         "Every schedule multiplies what the ones before it made.",
         (
-            Patch("schedules", "self._created(lr)[0]", "self._created(lr)[0][-1:]", "ChainedScheduler.first"),
-            Patch("schedules", "self._created(lr)[0]", "self._created(lr)[0][-1:]", "ChainedScheduler.next"),
+            _patch("self._created(lr)[0]", "self._created(lr)[0][-1:]", "ChainedScheduler.first"),
+            _patch("self._created(lr)[0]", "self._created(lr)[0][-1:]", "ChainedScheduler.next"),
         ),
     ),
     _of(
