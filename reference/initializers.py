@@ -11,9 +11,10 @@ import math
 import numpy as np
 from numpy.typing import DTypeLike
 
+from reference.cells import Cell
 from reference.checks import Array, Shape
 from reference.linear import Linear
-from reference.recurrent import Cell, Network
+from reference.recurrent import Network
 
 _GAINS = {
     "linear": 1.0,

@@ -33,20 +33,10 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from reference.cells import Cell, cell_arguments, cell_gradient
 from reference.checks import Array, Params, Shape, check_params, check_type
 from reference.packing import Lengths
-from reference.recurrent import (
-    Cache,
-    Cell,
-    Network,
-    Steps,
-    bias_gradient,
-    cell_arguments,
-    cell_gradient,
-    rows,
-    sigmoid_in_place,
-    weight_gradient,
-)
+from reference.recurrent import Cache, Network, Steps, bias_gradient, rows, sigmoid_in_place, weight_gradient
 from reference.recurrent import backward as network_backward
 from reference.recurrent import forward as network_forward
 

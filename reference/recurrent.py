@@ -23,8 +23,9 @@ from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
 
 import numpy as np
 
-from reference.checks import FLOATS, Array, Params, Shape, check_array, check_like, check_params, check_size, check_type
-from reference.packing import Lengths, check_lengths
+from reference.checks import FLOATS, Array, Params, Shape, check_array, check_like, check_params, check_type
+from reference.packing import Lengths
+from reference.padding import Padding, at_the_ends, last_state, padding_of, turned
 
 
 class Network:
@@ -111,17 +112,6 @@ class Network:
         return shapes
 
 
-class Padding(NamedTuple):
-    """Where the sequences of a batch end, time-major; all three index or select in arrays of shape (T, B, ...)."""
-
-    beyond: Array
-    """True at the steps behind a sequence's end, (T, B, 1)"""
-    ends: tuple[Array, Array]
-    """the last step of each sequence"""
-    turned: tuple[Array, Array]
-    """for each step, the one in its place when every sequence is read from its own end"""
-
-
 class Steps(NamedTuple):
     """One layer in one direction, after its run."""
 
@@ -188,7 +178,7 @@ def forward(
     masks = () if dropout_masks is None else _masks(model, dropout_masks, input_shape, dtype)
     padding = None
     if lengths is not None:
-        padding = _padding(lengths, input_shape, steps, batch, enforce_sorted)
+        padding = padding_of(lengths, input_shape, steps, batch, enforce_sorted)
         x = np.where(padding.beyond, 0, x)
 
     layer_input = x
@@ -276,48 +266,6 @@ def backward(
     return grads, [stacked(d_0) for d_0 in d_initials]
 
 
-# -------------------------------------------------------------------------------- sequences of different lengths
-
-
-def turned(a: Array, padding: Padding | None) -> Array:
-    """(T, B, ...) with every sequence in reverse order, padding still behind it."""
-    reversed_: Array = a[::-1] if padding is None else a[padding.turned]
-    return reversed_
-
-
-def last_state(states: Array, padding: Padding) -> Array:
-    """The state after each sequence's own last step, (B, ...), from (T + 1, B, ...)."""
-    last: Array = states[1:][padding.ends]
-    return last
-
-
-def at_the_ends(d_h: Array, d_last: Sequence[Array], padding: Padding) -> tuple[Array, Array | None, Sequence[Array]]:
-    """Gradients of final states, moved from the last step of the batch to each sequence's own.
-
-    Gives what enters on h at every step, (T, B, ...), the same for a second state, and zeros for the last step.
-    """
-    d_h = d_h.copy()
-    d_h[padding.ends] += d_last[0]
-    d_carried = None
-    if len(d_last) > 1:
-        d_carried = np.zeros_like(d_h, shape=(len(d_h), *d_last[1].shape))
-        d_carried[padding.ends] = d_last[1]
-    return d_h, d_carried, [np.zeros_like(d_end) for d_end in d_last]
-
-
-def _padding(given: Lengths, input_shape: Shape, steps: int, batch: int, enforce_sorted: bool) -> Padding:
-    if len(input_shape) != 3:
-        raise RuntimeError(f"lengths belong to a batch: x must be 3-D, got {len(input_shape)}-D")
-    lengths = check_lengths(given, steps, batch, enforce_sorted)
-    step, sequence = np.arange(steps)[:, None], np.arange(batch)
-    beyond = step >= lengths
-    from_the_end = np.where(beyond, step, lengths - 1 - step)
-    return Padding(beyond[..., None], (lengths - 1, sequence), (from_the_end, sequence))
-
-
-# ------------------------------------------------------------------------------------------- arrays of one layer
-
-
 def time_major(model: Network, a: Array) -> Array:
     """(T, B, ...) for an array laid out like the input: batch-first, or of a single sequence, or so already."""
     if a.ndim == 2:
@@ -381,82 +329,6 @@ def rows(a: Array) -> Array:
     """(T, B, features) as (T * B, features)."""
     steps, batch, features = a.shape
     return a.reshape(steps * batch, features)
-
-
-# --------------------------------------------------------------------------------------------------------- cells
-
-
-class Cell:
-    """The arguments that ``RNNCell``, ``LSTMCell`` and ``GRUCell`` share. A size of 0 is allowed, as in torch."""
-
-    gates: ClassVar[int] = 1
-
-    input_size: int
-    hidden_size: int
-    bias: bool
-
-    def __post_init__(self) -> None:
-        check_size("input_size", self.input_size)
-        check_size("hidden_size", self.hidden_size)
-
-    @cached_property
-    def parameter_shapes(self) -> dict[str, Shape]:
-        """Names and shapes of the parameters, in the order of torch's ``state_dict``."""
-        n_rows = self.gates * self.hidden_size
-        shapes: dict[str, Shape] = {"weight_ih": (n_rows, self.input_size), "weight_hh": (n_rows, self.hidden_size)}
-        return shapes | {"bias_ih": (n_rows,), "bias_hh": (n_rows,)} if self.bias else shapes
-
-
-def cell_arguments(
-    model: Cell, params: Params, x: Array, states: Mapping[str, Array | None]
-) -> tuple[Array, list[Array]]:
-    """A cell's arguments as a sequence of length 1: x (1, B, I), and its states (B, H), zeros for what is left out.
-
-    Raises:
-        TypeError: not an array.
-        ValueError: ``x`` or a state is neither 1-D nor 2-D.
-        IndexError: a 1-D state for a batch of as many samples, which torch takes for a wrong number of axes.
-        RuntimeError: another wrong shape or dtype.
-    """
-    dtype = check_params(params, model.parameter_shapes)
-    for name, array in {"x": x, **states}.items():
-        if array is None and name != "x":
-            continue
-        check_array(name, array)
-        assert array is not None
-        if array.ndim not in (1, 2):
-            raise ValueError(f"{type(model).__name__}: expected {name} to be 1-D or 2-D, got {array.ndim}-D")
-    if x.shape[-1] != model.input_size:
-        raise RuntimeError(f"x.shape[-1] must be input_size: expected {model.input_size}, got {x.shape[-1]}")
-    if x.dtype != dtype:
-        raise RuntimeError(f"x must have dtype {dtype} like the parameters, got {x.dtype}")
-    batched = x.ndim == 2
-    shape = (len(x) if batched else 1, model.hidden_size)
-    given = []
-    for name, state in states.items():
-        if state is None:
-            given.append(np.zeros_like(x, shape=shape))
-            continue
-        if batched and state.shape == shape[:1]:
-            raise IndexError(f"{name} must have shape {shape}, got {state.shape}")
-        check_like(name, state, shape if batched else shape[1:], dtype)
-        given.append(state.reshape(shape))
-    return x.reshape(1, shape[0], model.input_size), given
-
-
-def cell_gradient(name: str, given: Array | None, like: Array, batched: bool) -> Array:
-    """A gradient with respect to a cell's new state as (B, H), for ``like`` in that shape; zeros if left out.
-
-    Raises:
-        TypeError: not an array.
-        RuntimeError: a wrong shape or dtype, complex numbers.
-    """
-    if like.dtype not in FLOATS:
-        raise RuntimeError(f"backward computes in float32, float64 or longdouble, got {like.dtype}")
-    if given is None:
-        return np.zeros_like(like)
-    check_like(name, given, like.shape if batched else like.shape[1:], like.dtype)
-    return given.reshape(like.shape)
 
 
 def sigmoid_in_place(a: Array) -> None:

@@ -24,19 +24,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from reference.cells import Cell, cell_arguments, cell_gradient
 from reference.checks import FLOATS, Array, Params, check_params
 from reference.packing import Lengths
-from reference.recurrent import (
-    Cache,
-    Cell,
-    Network,
-    Steps,
-    bias_gradient,
-    cell_arguments,
-    cell_gradient,
-    rows,
-    weight_gradient,
-)
+from reference.recurrent import Cache, Network, Steps, bias_gradient, rows, weight_gradient
 from reference.recurrent import backward as network_backward
 from reference.recurrent import forward as network_forward
 

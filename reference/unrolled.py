@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from reference.cells import Cell
 from reference.checks import Array, Params
-from reference.recurrent import Cell
 
 
 def forward(

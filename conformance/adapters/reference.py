@@ -31,7 +31,8 @@ from reference import notebook as classes
 from reference import packing as packing_functions
 from reference import rnn as elman
 from reference import training as training_loop
-from reference.recurrent import Cell, Network
+from reference.cells import Cell
+from reference.recurrent import Network
 
 # families that have a module of their own, to be found here like the others
 __all__ = [

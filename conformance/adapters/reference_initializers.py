@@ -10,7 +10,8 @@ import numpy as np
 from conformance.case import Array, Case
 from conformance.trace import Trace
 from reference import gru, initializers, linear, lstm, notebook, rnn
-from reference.recurrent import Cell, Network
+from reference.cells import Cell
+from reference.recurrent import Network
 
 
 def initializer(case: Case) -> Trace:

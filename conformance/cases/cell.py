@@ -11,9 +11,9 @@ import numpy as np
 
 from conformance.case import Array, Build, Case, cases_of
 from conformance.cases.networks import drawn
+from reference.cells import Cell
 from reference.gru import GRUCell
 from reference.lstm import LSTMCell
-from reference.recurrent import Cell
 from reference.rnn import RNNCell
 
 DEFAULTS: dict[str, dict[str, Any]] = {

@@ -135,10 +135,10 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "Packing wants decreasing lengths: whoever sorts them has to sort the batch, h_0 and the results alike.",
         (
             Patch(
-                "recurrent",
+                "padding",
                 ENDS_OF_LENGTHS,
                 f"lengths = np.sort(lengths)[::-1]\n    {ENDS_OF_LENGTHS}",
-                "_padding",
+                "padding_of",
             ),
         ),
     ),
@@ -148,10 +148,10 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "An off-by-one: the index behind the last step taken for that of the last step.",
         (
             Patch(
-                "recurrent",
+                "padding",
                 ENDS_OF_LENGTHS,
                 f"lengths = np.minimum(lengths + 1, steps)\n    {ENDS_OF_LENGTHS}",
-                "_padding",
+                "padding_of",
             ),
         ),
     ),
