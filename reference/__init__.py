@@ -6,9 +6,11 @@ their results and change nothing that they are given.
 
     rnn           Elman RNN: forward, and backward through time; its cell
     lstm, gru     the same for long short-term memory and the gated recurrent unit
-    recurrent     what the three share: layers, directions, sequences of different lengths, dropout
-    unrolled      several steps of a cell
+    recurrent     what the three share: layers, directions, dropout
+    cells         what their cells share
+    padding       sequences of different lengths in one batch
     packing       such sequences padded and packed
+    unrolled      several steps of a cell
     linear        fully connected layer
     activations   tanh, relu, sigmoid, softmax, log_softmax
     losses        cross-entropy, negative log-likelihood and mean squared error

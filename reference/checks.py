@@ -39,7 +39,7 @@ def check_like(name: str, value: object, shape: Shape, dtype: np.dtype[Any]) -> 
     if value.shape != shape:
         raise RuntimeError(f"{name} must have shape {shape}, got {value.shape}")
     if value.dtype != dtype:
-        raise RuntimeError(f"{name} must have dtype {dtype} like the parameters, got {value.dtype}")
+        raise RuntimeError(f"{name} must have dtype {dtype}, got {value.dtype}")
 
 
 def check_params(params: Params, shapes: Mapping[str, Shape]) -> np.dtype[Any]:

@@ -116,13 +116,12 @@ def cross_entropy(
     with np.errstate(all="ignore"):
         q = _targets(input, target, weight, ignore_index, reduction, label_smoothing)
         log_p = log_softmax(_with_batch_axis(input), dim=1)
-        label_smoothing = float(label_smoothing)  # one of NumPy's would lend its dtype to the loss
         samples, divisor = _sample_shape(input), q.divisor
         losses = -(q.weights * np.where(q.skip, np.zeros_like(log_p), log_p)).sum(axis=1)
         loss = _reduce(losses.reshape(samples), divisor, reduction)
         if q.uniform is not None:
             losses = -np.where(q.ignored, np.zeros_like(log_p), q.uniform * log_p).sum(axis=1)
-            loss = (1 - label_smoothing) * loss + q.share * _reduce(losses.reshape(samples), divisor, reduction)
+            loss = (1 - q.smoothing) * loss + q.share * _reduce(losses.reshape(samples), divisor, reduction)
     return loss
 
 
@@ -148,7 +147,6 @@ def cross_entropy_backward(
     with np.errstate(all="ignore"):
         q = _targets(input, target, weight, ignore_index, reduction, label_smoothing)
         log_p = log_softmax(_with_batch_axis(input), dim=1)
-        label_smoothing = float(label_smoothing)
         d_sample = _spread(d_loss, _sample_shape(input), q.divisor, reduction, log_p)
         d_sample = d_sample.reshape(log_p.shape[:1] + log_p.shape[2:])[:, None]
         # selected, not multiplied by 0: where all samples are ignored the mean's factor is infinite
@@ -156,7 +154,7 @@ def cross_entropy_backward(
         if q.uniform is not None:
             # multiplied, not selected: an infinite weight makes the gradient of an ignored sample NaN, in torch too
             d_uniform = q.share * np.where(q.ignored, np.zeros_like(d_sample), d_sample)
-            d_log_p = (1 - label_smoothing) * d_log_p - q.uniform * d_uniform
+            d_log_p = (1 - q.smoothing) * d_log_p - q.uniform * d_uniform
         d_input = log_softmax_backward(d_log_p, log_p, dim=1)
     return d_input.reshape(input.shape)
 
@@ -220,6 +218,8 @@ class _Targets(NamedTuple):
     """True for a sample that counts for nothing, (N, 1, ...)"""
     uniform: Array | None
     """the weights of the uniform part, where class indices are smoothed"""
+    smoothing: float
+    """the uniform part's share of the loss"""
     share: float
     """of each class in the uniform part"""
     divisor: float | Array
@@ -243,8 +243,8 @@ def _targets(
         raise NotImplementedError(f"the loss is not implemented for {input.dtype}: a float dtype is expected")
     if label_smoothing > 1:
         raise RuntimeError(f"label_smoothing must be between 0 and 1, got {label_smoothing}")
-    # torch takes what is below 0, and NaN, for no smoothing
-    label_smoothing = float(label_smoothing) if label_smoothing > 0 else 0.0
+    # torch takes what is below 0, and NaN, for no smoothing; one of NumPy's numbers would lend its dtype to the loss
+    smoothing = float(label_smoothing) if label_smoothing > 0 else 0.0
     probabilities = probabilities and target.shape == input.shape
     if probabilities:
         if target.dtype != input.dtype:
@@ -266,13 +266,13 @@ def _targets(
 
     if probabilities:
         p = _with_batch_axis(target)
-        q = class_weight * ((1 - label_smoothing) * p + label_smoothing / max(n_classes, 1))
+        q = class_weight * ((1 - smoothing) * p + smoothing / max(n_classes, 1))
         nothing = np.zeros_like(q, dtype=bool)
-        return _Targets(q, nothing, nothing, None, 0.0, scores.size // max(n_classes, 1))
+        return _Targets(q, nothing, nothing, None, 0.0, 0.0, scores.size // max(n_classes, 1))
 
-    if label_smoothing > 0 and input.ndim == 1 == target.ndim:
+    if smoothing > 0 and input.ndim == 1 == target.ndim:
         raise RuntimeError(f"with label_smoothing target must have shape () for this input, got {target.shape}")
-    if label_smoothing > 0 and weight is not None and reduction == "mean" and target.dtype == np.uint8:
+    if smoothing > 0 and weight is not None and reduction == "mean" and target.dtype == np.uint8:
         raise RuntimeError(
             f"target must hold class indices in int64 for a weighted mean with label_smoothing, got {target.dtype}"
         )
@@ -281,9 +281,9 @@ def _targets(
     one_hot = indices[:, None] == np.arange(n_classes).reshape(per_class)
     skip = ignored | ~one_hot
     chosen = np.where(skip, np.zeros_like(scores), class_weight)
-    uniform = class_weight if label_smoothing > 0 else None
-    share = float(np.divide(label_smoothing, n_classes))  # infinite without classes: their sum is NaN
-    return _Targets(chosen, skip, ignored, uniform, share, chosen.sum())
+    uniform = class_weight if smoothing > 0 else None
+    share = float(np.divide(smoothing, n_classes))  # infinite without classes: their sum is NaN
+    return _Targets(chosen, skip, ignored, uniform, smoothing, share, chosen.sum())
 
 
 def _with_batch_axis(array: Array) -> Array:
@@ -325,9 +325,9 @@ def _difference(input: Array, target: Array, weight: Array | None, reduction: st
     _check_reduction(reduction)
     if input.dtype not in FLOATS:
         raise NotImplementedError(f"mse_loss is not implemented for {input.dtype}: a float dtype is expected")
-    check_like("target", target, target.shape, input.dtype)
-    if weight is not None:
-        check_like("weight", weight, weight.shape, input.dtype)
+    for name, array in (("target", target), ("weight", weight)):
+        if array is not None and array.dtype != input.dtype:
+            raise RuntimeError(f"{name} must have dtype {input.dtype} like input, got {array.dtype}")
     difference: Array = input - target
     return difference
 

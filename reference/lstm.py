@@ -82,16 +82,9 @@ class LSTM(Network):
     def state_sizes(self) -> tuple[int, ...]:
         return self.output_size, self.hidden_size
 
-    @cached_property
-    def parameter_shapes(self) -> dict[str, Shape]:
-        """Names and shapes of the parameters, in the order of torch's ``state_dict``."""
-        shapes: dict[str, Shape] = {}
-        of_all = super().parameter_shapes
-        for suffix in self.suffixes:
-            shapes |= {name: shape for name, shape in of_all.items() if name.partition("_l")[2] == suffix[2:]}
-            if self.proj_size:
-                shapes["weight_hr" + suffix] = (self.proj_size, self.hidden_size)
-        return shapes
+    def direction_shapes(self, inputs: int) -> dict[str, Shape]:
+        shapes = super().direction_shapes(inputs)
+        return shapes | {"weight_hr": (self.proj_size, self.hidden_size)} if self.proj_size else shapes
 
 
 class Gates(NamedTuple):

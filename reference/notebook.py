@@ -204,8 +204,11 @@ class Adam(_LayerOptimizer):
 # ----------------------------------------------------------------------------------------------- activations
 
 
-class sigmoid:
-    """1 / (1 + e^-A)."""
+class _Elementwise:
+    """An activation of each number by itself: a function, and its gradient from the function's result."""
+
+    function: staticmethod[[Array], Array]
+    gradient: staticmethod[[Array, Array], Array]
 
     def __init__(self) -> None:
         self.Z: Any = None
@@ -217,7 +220,7 @@ class sigmoid:
             TypeError: not an array.
             NotImplementedError: not of a float dtype.
         """
-        self.Z = Z = activations.sigmoid(A)
+        self.Z = Z = self.function(A)
         return Z
 
     def backward(self, dZ: Array) -> Array:
@@ -227,62 +230,31 @@ class sigmoid:
             TypeError: not an array.
             RuntimeError: ``forward`` has not run, or another shape or dtype than Z has.
         """
-        return activations.sigmoid_backward(dZ, _kept(self.Z))
+        return self.gradient(dZ, _kept(self.Z))
+
+
+class sigmoid(_Elementwise):
+    """1 / (1 + e^-A)."""
+
+    function = staticmethod(activations.sigmoid)
+    gradient = staticmethod(activations.sigmoid_backward)
 
 
 Sigmoid = sigmoid
 
 
-class Tanh:
+class Tanh(_Elementwise):
     """Hyperbolic tangent."""
 
-    def __init__(self) -> None:
-        self.Z: Any = None
-
-    def forward(self, A: Array) -> Array:
-        """Z, in the shape of A, (batch, ...).
-
-        Raises:
-            TypeError: not an array.
-            NotImplementedError: not of a float dtype.
-        """
-        self.Z = Z = activations.tanh(A)
-        return Z
-
-    def backward(self, dZ: Array) -> Array:
-        """Gradient with respect to A, given that with respect to Z.
-
-        Raises:
-            TypeError: not an array.
-            RuntimeError: ``forward`` has not run, or another shape or dtype than Z has.
-        """
-        return activations.tanh_backward(dZ, _kept(self.Z))
+    function = staticmethod(activations.tanh)
+    gradient = staticmethod(activations.tanh_backward)
 
 
-class ReLU:
+class ReLU(_Elementwise):
     """max(A, 0)."""
 
-    def __init__(self) -> None:
-        self.Z: Any = None
-
-    def forward(self, A: Array) -> Array:
-        """Z, in the shape of A, (batch, ...).
-
-        Raises:
-            TypeError: not an array.
-            NotImplementedError: not of a float dtype.
-        """
-        self.Z = Z = activations.relu(A)
-        return Z
-
-    def backward(self, dZ: Array) -> Array:
-        """Gradient with respect to A, given that with respect to Z.
-
-        Raises:
-            TypeError: not an array.
-            RuntimeError: ``forward`` has not run, or another shape or dtype than Z has.
-        """
-        return activations.relu_backward(dZ, _kept(self.Z))
+    function = staticmethod(activations.relu)
+    gradient = staticmethod(activations.relu_backward)
 
 
 class Softmax:
@@ -397,6 +369,8 @@ class _Recurrent:
         self.X: Any = None
         self.A: Any = None
         self.ht: Any = None
+        self._x: Any = None
+        self._states: Any = None
         self.dA: Any = None
         self.dWX: Any = None
         self.dWh: Any = None

@@ -104,12 +104,14 @@ class Network:
         for index, suffix in enumerate(self.suffixes):
             first_layer = index < self.num_directions
             inputs = self.input_size if first_layer else self.num_directions * self.output_size
-            shapes["weight_ih" + suffix] = (self.gates * self.hidden_size, inputs)
-            shapes["weight_hh" + suffix] = (self.gates * self.hidden_size, self.output_size)
-            if self.bias:
-                shapes["bias_ih" + suffix] = (self.gates * self.hidden_size,)
-                shapes["bias_hh" + suffix] = (self.gates * self.hidden_size,)
+            shapes |= {name + suffix: shape for name, shape in self.direction_shapes(inputs).items()}
         return shapes
+
+    def direction_shapes(self, inputs: int) -> dict[str, Shape]:
+        """Those of one layer in one direction, which reads so many features, without its suffix."""
+        n_rows = self.gates * self.hidden_size
+        shapes: dict[str, Shape] = {"weight_ih": (n_rows, inputs), "weight_hh": (n_rows, self.output_size)}
+        return shapes | {"bias_ih": (n_rows,), "bias_hh": (n_rows,)} if self.bias else shapes
 
 
 class Steps(NamedTuple):
@@ -191,7 +193,7 @@ def forward(
             # the reverse direction reads the sequence from its end, and its states are turned back for the output
             direction_input = turned(layer_input, padding) if direction else layer_input
             ran = run(model.suffixes[index], direction_input, [start[index] for start in starts])
-            for final, states in zip(finals, ran.states):  # noqa: B905 - strict costs more than the copy
+            for final, states in zip(finals, ran.states, strict=True):
                 final[index] = states[-1] if padding is None else last_state(states, padding)
             h = ran.states[0][1:]
             if padding is not None:
@@ -251,7 +253,7 @@ def backward(
             if padding is not None:
                 d_h, d_carried, d_last = at_the_ends(d_h, d_last, padding)
             d_x, d_starts, direction_grads = run(model.suffixes[index], cache.steps[index], d_h, d_last, d_carried)
-            for d_0, d_start in zip(d_initials, d_starts):  # noqa: B905
+            for d_0, d_start in zip(d_initials, d_starts, strict=True):
                 d_0[index] = d_start
             d_inputs.append(turned(d_x, padding) if direction else d_x)
             grads.update(direction_grads)
@@ -276,7 +278,7 @@ def time_major(model: Network, a: Array) -> Array:
 def _states(model: Network, given: Mapping[str, Array | None], batch: int, batched: bool, like: Array) -> list[Array]:
     """States of all layers and directions or their gradients, each (L * D, B, ...); zeros where left out."""
     result, count = [], len(model.suffixes)
-    for (name, value), size in zip(given.items(), model.state_sizes):  # noqa: B905
+    for (name, value), size in zip(given.items(), model.state_sizes, strict=True):
         if value is None:
             result.append(constant(0, like, (count, batch, size)))
         elif batched:

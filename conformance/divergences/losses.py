@@ -421,7 +421,7 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
         (
             Patch(
                 "losses",
-                "((1 - label_smoothing) * p + label_smoothing / max(n_classes, 1))",
+                "((1 - smoothing) * p + smoothing / max(n_classes, 1))",
                 "p",
                 TARGETS,
             ),
@@ -454,7 +454,7 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
         (
             Patch(
                 "losses",
-                "None, 0.0, scores.size // max(n_classes, 1))",
+                "None, 0.0, 0.0, scores.size // max(n_classes, 1))",
                 "None, 0.0, (class_weight * p).sum())",
                 TARGETS,
             ),
@@ -478,8 +478,8 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
         "with the uniform part of a smoothed target on top of the whole class",
         "1 + eps / C at the class in place of 1 - eps + eps / C: the target adds up to more than 1.",
         (
-            Patch("losses", "(1 - label_smoothing) * loss", "loss", FORWARD),
-            Patch("losses", "(1 - label_smoothing) * d_log_p", "d_log_p", BACKWARD),
+            Patch("losses", "(1 - q.smoothing) * loss", "loss", FORWARD),
+            Patch("losses", "(1 - q.smoothing) * d_log_p", "d_log_p", BACKWARD),
         ),
     ),
     Divergence(
@@ -543,13 +543,11 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
                 "uniform = np.where(one_hot, np.zeros_like(scores), class_weight) if",
                 TARGETS,
             ),
-            Patch(
-                "losses", "np.divide(label_smoothing, n_classes)", "np.divide(label_smoothing, n_classes - 1)", TARGETS
-            ),
+            Patch("losses", "np.divide(smoothing, n_classes)", "np.divide(label_smoothing, n_classes - 1)", TARGETS),
             Patch(
                 "losses",
-                "+ label_smoothing / max(n_classes, 1))",
-                "+ label_smoothing * (1 - p) / max(n_classes - 1, 1))",
+                "+ smoothing / max(n_classes, 1))",
+                "+ smoothing * (1 - p) / max(n_classes - 1, 1))",
                 TARGETS,
             ),
         ),
@@ -579,7 +577,7 @@ CROSS_ENTROPY: tuple[Divergence, ...] = (
                 "loss = _reduce(losses.reshape(samples), divisor, reduction)",
                 "if q.uniform is not None:\n"
                 "            uniform = np.where(q.ignored, np.zeros_like(log_p), q.uniform * log_p)\n"
-                "            losses = (1 - label_smoothing) * losses - q.share * uniform.sum(axis=1)\n"
+                "            losses = (1 - q.smoothing) * losses - q.share * uniform.sum(axis=1)\n"
                 "            q = q._replace(uniform=None)\n"
                 "        loss = _reduce(losses.reshape(samples), divisor, reduction)",
                 FORWARD,

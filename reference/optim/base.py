@@ -166,10 +166,8 @@ class Optimizer:
             grad = grads.get(name)
             if grad is not None:
                 self.check_gradient(name, param, grad)
-        for kind, given in (("gradient", grads), ("state", state)):
-            if not given.keys() <= params.keys():
-                unknown = next(name for name in given if name not in params)
-                raise KeyError(f"{kind} for an unknown parameter {unknown}")
+        check_known("gradient", grads, params)
+        check_known("state", state, params)
 
 
 def options_as_python(optimizer: Any) -> None:
@@ -219,6 +217,13 @@ def check_given(params: Any) -> None:
         raise ValueError("optimizer got an empty parameter list")
     for name, param in params.items():
         check_array(f"parameter {name}", param)
+
+
+def check_known(kind: str, given: Mapping[str, object], params: Params) -> None:
+    """Raise KeyError for something that is given for a parameter that does not exist."""
+    if not given.keys() <= params.keys():
+        unknown = next(name for name in given if name not in params)
+        raise KeyError(f"{kind} for an unknown parameter {unknown}")
 
 
 def check_at_least_zero(**values: float) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from reference.checks import Array, Params
-from reference.optim.base import Optimizer, ParamState, State
+from reference.optim.base import Optimizer, ParamState, State, check_known
 from reference.optim.lbfgs import LBFGS
 from reference.optim.sparse_gradient import SparseGradient
 
@@ -67,9 +67,7 @@ class ParamGroups:
             TypeError, RuntimeError, KeyError, ValueError, ZeroDivisionError, OverflowError: as ``Optimizer.step``.
         """
         self._check(params)
-        for name in grads:
-            if name not in params:
-                raise KeyError(f"gradient for an unknown parameter {name}")
+        check_known("gradient", grads, params)
         new_params: dict[str, Array] = {}
         new_state: dict[str, ParamState] = {}
         for optimizer, names in self.groups:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from reference.checks import FLOATS, Array, Params, check_like
-from reference.optim.base import check_given, options_as_python
+from reference.optim.base import check_given, check_known, options_as_python
 
 Closure: TypeAlias = Callable[[dict[str, Array]], tuple[Any, Mapping[str, Array | None]]]
 """the loss at some parameters, and its gradients by name; a missing gradient, or None, counts as 0"""
@@ -278,9 +278,7 @@ def _cubic(one: tuple[Any, ...], other: tuple[Any, ...], bounds: tuple[Any, Any]
 
 
 def _flat_gradient(grads: Mapping[str, Array | None], params: Params) -> Array:
-    if not grads.keys() <= params.keys():
-        unknown = next(name for name in grads if name not in params)
-        raise KeyError(f"gradient for an unknown parameter {unknown}")
+    check_known("gradient", grads, params)
     flat = []
     for name, param in params.items():
         grad = grads.get(name)
