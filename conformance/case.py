@@ -26,6 +26,11 @@ FAMILIES = (
 )
 
 
+def no_function(family: str) -> str:
+    """Why a whole family is skipped."""
+    return f"no function named {family}"
+
+
 @dataclass(frozen=True, eq=False)
 class Case(Mapping[str, Array]):
     """A read-only mapping from names to arrays, with what an implementation needs to know about them.

@@ -99,16 +99,18 @@ class Search:
         ]
         complete = bool(whole) and len(explained) == len(diverging)
         kept = whole or candidates
+        right = self._right(diverging)
         if not complete:  # half of a divergence is not in the catalogue: the other half would show, and does not
-            right = self._right(diverging)
             kept = [candidate for candidate in kept if not self._contradicts(candidate, right)]
+        # nor has anybody made two mistakes that happen to cancel in an array
+        kept = [candidate for candidate in kept if not self._cancels(candidate, right)]
         smallest = min((len(candidate) for candidate in kept), default=0)
         return Diagnosis(
             self.family,
             tuple(sorted(tuple(self._ordered(candidate)) for candidate in kept if len(candidate) == smallest)),
             len(explained) if kept else 0,
             len(diverging),
-            complete,
+            complete and bool(kept),
             tuple(seen.case.id for seen in explained) if kept else (),
             tuple(self._overwritten(diverging)),
         )
@@ -255,6 +257,10 @@ class Search:
             for name in names
             if all(self.matcher.matches(frozenset(), seen, [name]) for seen in diverging if name in seen.actual)
         ]
+
+    def _cancels(self, candidate: Set, right: list[str]) -> bool:
+        """Whether a member changes an array that is right in every case, and another changes it back."""
+        return len(candidate) > 1 and any(self._contradicts(frozenset({name}), right) for name in candidate)
 
     def _contradicts(self, candidate: Set, right: list[str]) -> bool:
         """Whether it changes an array that is right in every case."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from conformance.adapters import reference, reference_calls, switching
-from conformance.case import DTYPES, FAMILIES, Case
+from conformance.case import DTYPES, FAMILIES, Case, no_function
 from conformance.refusals import Outcome, in_words, message_of, outcome
 from conformance.trace import NotATraceError, Trace, as_trace
 
@@ -82,7 +82,7 @@ class Implementation:
             BaseException: whatever else the implementation raises.
         """
         with redirect_stdout(sys.stderr):
-            return as_trace(self._function(case)(copy.deepcopy(case)))
+            return as_trace(self._function(case)(case))
 
     def call(self, case: Case) -> Outcome:
         """How the implementation's call of an ``error`` case ends: its function makes it and lets the exception out.
@@ -92,14 +92,14 @@ class Implementation:
             BaseException: what it raises that is no ``Exception``.
         """
         with redirect_stdout(sys.stderr):
-            return outcome(self._function(case), copy.deepcopy(case), self.where)
+            return outcome(self._function(case), case, self.where)
 
     def _function(self, case: Case) -> Callable[[Case], Any]:
-        # it is given a copy: whatever it does to its case must not reach the judge or the next case
         function = self.functions.get(case.family)
         if function is None:
-            raise NotImplementedError(f"no function named {case.family}")
-        return function
+            raise NotImplementedError(no_function(case.family))
+        # it is given a copy: whatever it does to its case must not reach the judge or the next case
+        return lambda case: function(copy.deepcopy(case))
 
     def where(self, error: BaseException) -> str:
         """An exception in one line: class, message, and the line of the user's file that it came through last."""

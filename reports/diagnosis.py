@@ -10,7 +10,8 @@ from conformance.log import Log
 from reports.summary import config_of
 
 FEW = 3
-"""a set that explains less than this part of the diverging cases, one in so many, may do so by chance"""
+"""a set that explains less than this part of the diverging cases, one in so many, may do so by chance; and an option
+that more of the agreeing cases have is not what sets the diverging ones apart"""
 MOST_RIGHT = 12
 """how many of the arrays that are right are listed"""
 
@@ -20,10 +21,10 @@ def diagnoses(log: Log) -> list[str]:
     return ["\n".join(_lines(log, found)) for found in log.footer["diagnoses"]]
 
 
-def diffs(log: Log) -> list[str]:
-    """The patches of every divergence that a diagnosis names."""
+def diffs(log: Log) -> dict[str, str]:
+    """The patches of every divergence that a diagnosis names, by its id."""
     members = [member for found in log.footer["diagnoses"] for group in found["sets"] for member in group]
-    return list(dict.fromkeys(member["diff"] for member in members))
+    return {member["id"]: member["diff"] for member in members}
 
 
 def at(place: str) -> str:
@@ -35,8 +36,10 @@ def _lines(log: Log, found: dict[str, Any]) -> Iterator[str]:
     checks = [check for check in log.checks if check.family == found["family"]]
     diverging = [check for check in checks if check.verdict == "diverges"]
     yield f"{found['family']}: {_headline(found, diverging)}"
+    by_chance = _may_be_chance(found)
     for number, members in enumerate(found["sets"]):
-        yield "Equally well:" if number else "Your result is what you get"
+        first = "What those cases give looks like, but need not be" if by_chance else "Your result is what you get"
+        yield "Equally well:" if number else first
         for member in members:
             seen_in = f"; seen in: {', '.join(member['seen_in'])}" if member["seen_in"] else ""
             yield f"  - {member['title']} ({member['id']}{seen_in})"
@@ -61,15 +64,21 @@ def _headline(found: dict[str, Any], diverging: Sequence[Check]) -> str:
             "what diverges is float32, and right within its rounding. If the file computes in float32 throughout, "
             'let it say so: precision = "float32"'
         )
+    if diverging and all(_is_dtype_only(check) for check in diverging):
+        return "what diverges has another dtype, and the right values."
     if not found["sets"]:
         return "no known divergence gives these results."
     if found["complete"]:
         return f"explained ({cases}, and every case that agrees)."
     if explained == count:
-        return f"explained in part ({cases}; but with this, cases that agree would diverge as well)."
-    if FEW * explained < count:
+        return f"explained in part ({cases}; cases that agree would show this mistake too, and do not)."
+    if _may_be_chance(found):
         return f"hardly explained ({cases}, which may be chance); something else differs."
     return f"explained in part ({cases}); something else differs too."
+
+
+def _may_be_chance(found: dict[str, Any]) -> bool:
+    return bool(FEW * found["explained"] < found["diverging"])
 
 
 def _first_wrong(diverging: Sequence[Check]) -> Iterator[str]:
@@ -89,7 +98,7 @@ def _dtypes(diverging: Sequence[Check]) -> Iterator[str]:
 
 
 def _in_common(log: Log, checks: Sequence[Check]) -> Iterator[str]:
-    """The options that every case that diverges has, and not every case that agrees."""
+    """The options that every case that diverges has, and few cases that agree."""
     wrong = {check.case for check in checks if check.verdict == "diverges"}
     right = {check.case for check in checks if check.verdict == "agrees"} - wrong
     if not wrong or not right:
@@ -105,15 +114,17 @@ def _in_common(log: Log, checks: Sequence[Check]) -> Iterator[str]:
         for option in options
     }
     fewest = min(sharing.values(), default=len(right))
-    if fewest < len(right):
+    if FEW * fewest <= len(right):
         shared = ", ".join(f"{name} = {value}" for (name, value), count in sharing.items() if count == fewest)
         yield f"What diverges has in common: {shared}; so have {fewest} of the {len(right)} cases that agree."
 
 
 def _right(checks: Sequence[Check], diverging: Sequence[Check]) -> Iterator[str]:
-    wrong = {check.array for check in diverging}
+    wrong, cases = {check.array for check in diverging}, {check.case for check in diverging}
     right = dict.fromkeys(
-        str(check.array) for check in checks if check.verdict == "agrees" and check.array not in wrong
+        str(check.array)
+        for check in checks
+        if check.verdict == "agrees" and check.array not in wrong and check.case in cases
     )
     right = dict.fromkeys(name for name in right if not name.endswith(PRINTED))
     if right:

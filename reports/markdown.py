@@ -31,17 +31,18 @@ def render(log: Log) -> str:
         ),
         _section(
             "Families",
-            "The worst check is the one nearest to its tolerance, or furthest beyond it; above 1 it diverges.",
+            "The worst check is the one nearest to its tolerance, or furthest beyond it; above 1 it diverges. Where "
+            "none came near enough for the tolerance to be simulated, the ratio is below the one to its lower bound.",
             ["family", *COUNTS, *WORST],
             summary.families(log),
         ),
+        _diagnosis(log),
         _section(
             "What diverges",
             "The place is the first that is wrong, in the order of computation.",
             ["verdict", "case", "array", WORST[0], "place", "reason"],
             summary.failures(log),
         ),
-        _diagnosis(log),
         _section(
             "What was skipped",
             "Skipped is never a pass.",
@@ -51,7 +52,8 @@ def render(log: Log) -> str:
         _section(
             "Who is nearer the truth",
             "The arbiter is the reference in a wider float. Distances are medians of "
-            "norm(x - arbiter) / norm(sigma), sigma being the error that rounding causes by itself.",
+            "norm(x - arbiter) / norm(sigma), sigma being the error that rounding causes by itself, or its lower bound "
+            "where both sides agree so well that it was not simulated.",
             ["dtype", "checks", f"{subject} nearer", "torch nearer", "equal", f"distance of {subject}", "of torch"],
             summary.nearer(log),
         ),
@@ -83,7 +85,9 @@ def _diagnosis(log: Log) -> str:
     if not found:
         return ""
     parts = ["## Diagnosis\n", *(f"{text}\n" for text in found)]
-    return "\n".join([*parts, *(f"```diff\n{patch}\n```\n" for patch in diagnosis.diffs(log))])
+    return "\n".join(
+        [*parts, *(f"`{name}`:\n\n```diff\n{patch}\n```\n" for name, patch in diagnosis.diffs(log).items())]
+    )
 
 
 def _section(title: str, text: str, headers: Sequence[str], rows: Sequence[Row]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from conformance import schema
+from conformance.case import no_function
 from conformance.compare import PRINTED, Check
 from conformance.log import VERDICTS, Log
 
@@ -37,8 +38,10 @@ class Tally:
             counts[check.verdict] += 1
             if check.verdict != "agrees":
                 self._others.append(check)
-            elif (check.ratio or 0.0) >= (self._worst[key].ratio or 0.0 if key in self._worst else 0.0):
-                self._worst[key] = check
+            else:
+                worst = worst_of([self._worst[key], check] if key in self._worst else [check])
+                if worst:
+                    self._worst[key] = worst
 
     def kept(self) -> list[Check]:
         """The checks that a log keeps."""
@@ -51,9 +54,7 @@ class Tally:
             worst = self._worst.get(key)
             verdicts = [counts[verdict] for verdict in VERDICTS]
             where = f"{worst.case} {worst.array}" if worst else ""
-            rows.append(
-                [*key, counts["cases"], sum(verdicts), *verdicts, ratio_text(worst.ratio if worst else None), where]
-            )
+            rows.append([*key, counts["cases"], sum(verdicts), *verdicts, worst_text(worst), where])
         return rows
 
     def failures(self) -> int:
@@ -103,8 +104,13 @@ def remarks(log: Log) -> list[str]:
 
 
 def families(log: Log) -> list[Row]:
-    """Per family: the counts, and the worst check with its place, on a pass too."""
-    return grouped(log.checks, lambda check: check.family)
+    """Per family that there is a function for: the counts, and the worst check with its place, on a pass too."""
+    return grouped((check for check in log.checks if not _has_no_function(check)), lambda check: check.family)
+
+
+def _has_no_function(check: Check) -> bool:
+    """Whether a case was skipped because the implementation says nothing about its family."""
+    return check.verdict == "skipped" and check.reason == f"not implemented: {no_function(check.family)}"
 
 
 def grouped(checks: Iterable[Check], key: Callable[[Check], Any]) -> list[Row]:
@@ -125,12 +131,25 @@ def _counts(checks: Sequence[Check]) -> Row:
 
 
 def _worst(checks: Sequence[Check]) -> Row:
+    worst = worst_of(checks)
+    return [worst_text(worst), f"{worst.case} {worst.array}", worst.place or ""] if worst else ["", "", ""]
+
+
+def worst_of(checks: Iterable[Check]) -> Check | None:
+    """The check nearest to its tolerance, or furthest beyond it; one whose tolerance was simulated, if there is any.
+
+    The others have not come near: their ratio to the tolerance's lower bound is larger than the one to the tolerance.
+    """
     # figures in print have a tolerance of another kind, and a table of their own
     measured = [check for check in checks if check.unit is not None and check.verdict in ("agrees", "diverges")]
-    if not measured:
-        return ["", "", ""]
-    worst = max(measured, key=lambda check: check.ratio or 0.0)
-    return [ratio_text(worst.ratio), f"{worst.case} {worst.array}", worst.place or ""]
+    return max(measured, key=lambda check: (check.unit == "sigma", check.ratio or 0.0), default=None)
+
+
+def worst_text(worst: Check | None) -> str:
+    """Its ratio to the tolerance, or that it is below the one to the lower bound."""
+    if worst is None:
+        return ""
+    return ("< " if worst.unit == "floor" and worst.ratio else "") + ratio_text(worst.ratio)
 
 
 def ratio_text(ratio: float | None) -> str:
@@ -200,15 +219,22 @@ def failures(log: Log) -> list[Row]:
 
 
 def skipped(log: Log) -> list[Row]:
-    """Per family and reason: the number of checks, and of cases left out as a whole."""
+    """Per family and reason: the number of cases left out as a whole, and of single checks."""
+    rows: list[Row] = []
     groups: dict[tuple[str, str], list[Check]] = {}
     for check in log.checks:
         if check.verdict == "skipped":
             groups.setdefault((check.family, check.reason or ""), []).append(check)
-    return [
+    absent = [family for (family, _), group in groups.items() if _has_no_function(group[0])]
+    if len(absent) > 1:
+        reason = f"no function named {', '.join(absent)}"
+        whole = sum(len(groups.pop((family, f"not implemented: {no_function(family)}"))) for family in absent)
+        rows.append([f"{len(absent)} families", reason, whole, 0])
+    rows += [
         [family, reason, sum(check.array is None for check in group), sum(check.array is not None for check in group)]
         for (family, reason), group in groups.items()
     ]
+    return rows
 
 
 def documented_state(log: Log) -> list[Row]:

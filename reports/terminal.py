@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tabulate import tabulate
 
 from conformance.log import Log
@@ -26,7 +28,7 @@ def render(log: Log) -> str:
     # where the worst check of a family stands is in the report: a terminal is narrow
     rows = [row[:-2] for row in summary.families(log)]
     parts.append(tabulate(rows, ["family", *summary.COUNTS, summary.WORST[0]], tablefmt="simple"))
-    failures = summary.failures(log)
+    failures = _once(summary.failures(log))
     if failures:
         table = tabulate(
             [[*row[:4], _where_or_why(row)] for row in failures[:MOST_FAILURES]],
@@ -39,7 +41,7 @@ def render(log: Log) -> str:
     errors = dict.fromkeys(f"errored: {row[1]}: {row[5]}" for row in failures if row[0] == "errored")
     parts += list(errors)[:MOST_ERRORS]
     parts += diagnosis.diagnoses(log)
-    patches = "\n".join(diagnosis.diffs(log)).splitlines()
+    patches = "\n".join(f"{name}:\n{patch}" for name, patch in diagnosis.diffs(log).items()).splitlines()
     if patches:
         parts.append("\n".join(patches[:MOST_DIFFS] + ["..."] * (len(patches) > MOST_DIFFS)))
     skipped = summary.skipped(log)
@@ -48,7 +50,18 @@ def render(log: Log) -> str:
     return "\n\n".join(parts)
 
 
+def _once(failures: Sequence[summary.Row]) -> list[summary.Row]:
+    """What fails in both dtypes in one row, the first one's."""
+    rows: dict[tuple[str, str, str], summary.Row] = {}
+    for verdict, case, array, *numbers in failures:
+        name, _, dtype = case.rpartition("/")
+        row = rows.setdefault((verdict, name, array), [verdict, case, array, *numbers])
+        if row[1] != case:
+            row[1] = f"{row[1]}, {dtype}"
+    return list(rows.values())
+
+
 def _where_or_why(row: summary.Row) -> str:
-    """The place of a failure; the reason of what diverges and has none. What errored is told at length further down."""
+    """The place of a failure, and why it diverges. What errored is told at length further down."""
     verdict, *_, place, reason = row
-    return str(place or (reason if verdict == "diverges" else ""))
+    return ": ".join(filter(None, (place, reason if verdict == "diverges" else "")))

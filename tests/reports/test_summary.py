@@ -66,8 +66,7 @@ def test_a_row_per_family_with_its_counts_and_its_worst_check() -> None:
     assert summary.families(made_log()) == [
         ["rnn", 3, 8, 3, 3, 0, 2, "1.23e+03", f"{RNN} grad.weight_hh_l0", "layer 0, forward, unit 1, from unit 0"],
         ["optimizer", 2, 2, 1, 0, 1, 0, "0.375", f"{ADAM} step1.param.weight", "at 0.375"],
-        ["linear", 1, 1, 0, 0, 0, 1, "", "", ""],
-    ]
+    ]  # and none for linear, of which the implementation has no function
 
 
 def test_the_worst_check_is_named_on_a_pass_too_and_is_never_a_skipped_or_a_printed_one() -> None:
@@ -75,6 +74,16 @@ def test_the_worst_check_is_named_on_a_pass_too_and_is_never_a_skipped_or_a_prin
     skipped = [check for check in CHECKS if check.verdict == "skipped"]
     row = summary.families(made_log([*passed, *skipped]))[0]
     assert row[-3:] == ["0.5", f"{RNN} output", "at 0.5"]
+
+
+def test_a_bound_is_the_worst_only_where_no_tolerance_was_simulated() -> None:
+    simulated = next(check for check in CHECKS if check.array == "output")
+    bound = dataclasses.replace(simulated, case=ADAM, family=simulated.family, unit="floor", ratio=0.75)
+    for checks in ([simulated, bound], [bound, simulated]):
+        assert summary.families(made_log(checks))[0][-3:-1] == ["0.5", f"{RNN} output"]
+    assert summary.families(made_log([bound]))[0][-3:-1] == ["< 0.75", f"{ADAM} output"]
+    equal = dataclasses.replace(bound, ratio=0.0)
+    assert summary.families(made_log([equal]))[0][-3] == "0"
 
 
 def test_infinity_is_worse_than_any_number() -> None:
@@ -163,6 +172,18 @@ def test_skipped_checks_are_counted_by_family_and_reason_cases_and_arrays_apart(
         ["rnn", "inadmissible: chaotic", 0, 1],
         ["linear", "not implemented: no function named linear", 1, 0],
     ]
+
+
+def test_families_that_there_is_no_function_for_are_one_row() -> None:
+    absent = CHECKS[-1]
+    cases = [absent, dataclasses.replace(absent, dtype="float32"), *CHECKS[:2]]
+    others = [
+        dataclasses.replace(absent, family=name, reason=f"not implemented: no function named {name}") for name in "ab"
+    ]
+    assert summary.skipped(made_log([*cases, *others])) == [
+        ["3 families", "no function named linear, a, b", 4, 0],
+    ]
+    assert [row[0] for row in summary.families(made_log([*cases, *others]))] == ["rnn"]
 
 
 def test_the_documented_state_stands_beside_the_printed_figures() -> None:

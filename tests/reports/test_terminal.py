@@ -31,6 +31,20 @@ def test_a_long_list_of_failures_is_cut_and_says_so() -> None:
     assert "more, all in the report" not in exactly
 
 
+def test_what_fails_in_both_dtypes_is_one_row_and_one_line() -> None:
+    case, array = CHECKS[3].case, CHECKS[3].array
+    assert case.endswith("/float64")
+    narrow = case.replace("float64", "float32")
+    reason = "ValueError: no"
+    diverging = [dataclasses.replace(CHECKS[3], case=name) for name in (case, narrow)]
+    errored = [dataclasses.replace(CHECKS[3], case=name, verdict="errored", reason=reason) for name in (case, narrow)]
+    lines = terminal.render(made_log([*diverging, *errored])).splitlines()
+    assert [line.split()[:4] for line in lines if line.startswith("diverges ")] == [
+        ["diverges", f"{case},", "float32", array]
+    ]
+    assert [line for line in lines if line.startswith("errored: ")] == [f"errored: {case}, float32: {reason}"]
+
+
 def test_where_there_is_no_number_stands_the_reason() -> None:
     lines = terminal.render(made_log()).splitlines()
     [shape] = [line for line in lines if line.startswith("diverges") and "grad.input" in line]
