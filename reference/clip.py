@@ -101,6 +101,10 @@ def _norm(x: Array, p: float) -> Array:
     size = np.abs(x)
     if not x.size and (p < 0 or p == np.inf):
         raise RuntimeError(f"a gradient of shape {x.shape} has no norm of order {p}")
+    if not x.size:
+        return np.zeros((), dtype=x.dtype)
+    if x.size == 1 and p != 0:  # its own norm, whatever p, and without a power that may overflow
+        return size.reshape(())
     if p == np.inf:
         return np.asanyarray(size.max())
     if p == -np.inf:

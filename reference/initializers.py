@@ -109,12 +109,13 @@ def uniform(
     """Independent draws from [a, b).
 
     Raises:
-        RuntimeError: ``a`` is above ``b``.
+        RuntimeError: ``a`` is above ``b``, or NaN.
         OverflowError: a bound that is not finite, or a distance between them that is not.
     """
-    if a > b:
+    if not a <= b:
         raise RuntimeError(f"the lower bound a must not be above the upper bound b, got a={a} and b={b}")
-    return rng.uniform(a, b, shape).astype(dtype)
+    # NumPy refuses -0.0 where 0.0 will do
+    return rng.uniform(a + 0.0, b + 0.0, shape).astype(dtype)
 
 
 def normal(
@@ -123,11 +124,11 @@ def normal(
     """Independent draws from a Gaussian.
 
     Raises:
-        RuntimeError: a negative ``std``.
+        RuntimeError: a ``std`` that is not at least 0.
     """
-    if std < 0:
-        raise RuntimeError(f"std must not be negative, got {std}")
-    return rng.normal(mean, std, shape).astype(dtype)
+    if not std >= 0:
+        raise RuntimeError(f"std must be at least 0, got {std}")
+    return rng.normal(mean, std + 0.0, shape).astype(dtype)  # as for uniform
 
 
 def gaussian(shape: Shape, sigma: float = 0.01, *, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> Array:
@@ -223,7 +224,7 @@ def trunc_normal(
         RuntimeError: a negative ``std``, or ``a`` is above ``b``.
         ZeroDivisionError: a ``std`` of 0, as in torch.
     """
-    if std < 0 or a > b:
+    if not (std >= 0 and a <= b):
         raise RuntimeError(f"std must not be negative and a not above b, got std={std}, a={a} and b={b}")
     inside = (math.erf((b - mean) / (std * math.sqrt(2.0))) - math.erf((a - mean) / (std * math.sqrt(2.0)))) / 2
     peak = (max(a, min(mean, b)) - mean) / std  # the density is largest where [a, b] is nearest to the mean

@@ -142,10 +142,11 @@ def cross_entropy_backward(
     Raises:
         TypeError, NotImplementedError, IndexError: as ``cross_entropy``.
         ValueError: as ``cross_entropy``, or ``d_loss`` is no array at all (lists of unequal lengths).
-        RuntimeError: as ``cross_entropy``, or ``d_loss`` has not the shape and dtype of its result.
+        RuntimeError: as ``cross_entropy``, ``d_loss`` has not the shape and dtype of its result, or a target (1,).
     """
     with np.errstate(all="ignore"):
         q = _targets(input, target, weight, ignore_index, reduction, label_smoothing)
+        _check_backward(input, target)
         log_p = log_softmax(_with_batch_axis(input), dim=1)
         d_sample = _spread(d_loss, _sample_shape(input), q.divisor, reduction, log_p)
         d_sample = d_sample.reshape(log_p.shape[:1] + log_p.shape[2:])[:, None]
@@ -187,10 +188,11 @@ def nll_loss_backward(
     Raises:
         TypeError, NotImplementedError, IndexError: as ``nll_loss``.
         ValueError: as ``nll_loss``, or ``d_loss`` is no array at all (lists of unequal lengths).
-        RuntimeError: as ``nll_loss``, or ``d_loss`` has not the shape and dtype of its result.
+        RuntimeError: as ``nll_loss``, ``d_loss`` has not the shape and dtype of its result, or a target (1,).
     """
     with np.errstate(all="ignore"):
         log_p, q = _log_probabilities(input, target, weight, ignore_index, reduction)
+        _check_backward(input, target)
         d_sample = _spread(d_loss, _sample_shape(input), q.divisor, reduction, log_p)
         d_sample = d_sample.reshape(log_p.shape[:1] + log_p.shape[2:])[:, None]
         d_input: Array = np.where(q.skip, np.zeros_like(log_p), -q.weights * d_sample)
@@ -344,6 +346,12 @@ def _reduce(losses: Array, divisor: float | Array, reduction: str) -> Array:
     if reduction == "mean":
         total = total / divisor
     return total
+
+
+def _check_backward(input: Array, target: Array) -> None:
+    """Raise RuntimeError for what torch takes in the forward pass only: (1,) for a target of scores (C,)."""
+    if input.ndim == 1 == target.ndim and target.shape != input.shape:
+        raise RuntimeError(f"size mismatch: the gradient needs a target of shape (), got {target.shape}")
 
 
 def _spread(d_loss: Array, shape: tuple[int, ...], divisor: float | Array, reduction: str, like: Array) -> Array:

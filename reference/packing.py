@@ -20,7 +20,7 @@ Letters in shapes: T steps, B sequences, N all their elements together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -67,6 +67,7 @@ def pad_sequence(
     if padding_side not in ("right", "left"):
         raise RuntimeError(f"Expected padding_side to be one of left or right, but got {padding_side}.")
     steps = max(len(sequence) for sequence in given)
+    _check_padding(padding_value, given[0].dtype)
     padded = np.full_like(given[0], padding_value, shape=(steps, len(given), *given[0].shape[1:]))
     for index, sequence in enumerate(given):
         start = 0 if padding_side == "right" else steps - len(sequence)
@@ -123,6 +124,7 @@ def pad_packed_sequence(
         check_type("total_length", total_length, int)
         if total_length < steps:
             raise ValueError(f"total_length must be at least {steps}, the longest length, got {total_length}")
+    _check_padding(padding_value, data.dtype)
     padded = np.full_like(data, padding_value, shape=(total_length or steps, int(batch_sizes[0]), *data.shape[1:]))
     within = np.arange(batch_sizes[0]) < batch_sizes[:, None]
     padded[:steps][within] = data
@@ -194,3 +196,9 @@ def _as_array(lengths: Sequence[int]) -> Array:
     if not isinstance(lengths, list | tuple | range):
         raise TypeError(f"lengths must be a NumPy array or a sequence of numbers, got {type(lengths).__name__}")
     return np.array(lengths)
+
+
+def _check_padding(value: float, dtype: np.dtype[Any]) -> None:
+    """Raise RuntimeError for a value that sequences of integers cannot hold."""
+    if dtype.kind in "iu" and not np.iinfo(dtype).min <= float(value) <= np.iinfo(dtype).max:
+        raise RuntimeError(f"padding_value {value} cannot be converted to {dtype}")

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from reference.checks import FLOATS, Array, Params, check_like
+from reference.checks import ARRAYS, FLOATS, Array, Params, check_like
 from reference.optim.base import check_given, check_known, options_as_python
 
 Closure: TypeAlias = Callable[[dict[str, Array]], tuple[Any, Mapping[str, Array | None]]]
@@ -82,8 +82,9 @@ class LBFGS:
         """Up to ``max_iter`` iterations from ``params``: new parameters and state; what is passed in stays as it is.
 
         Raises:
-            TypeError: a gradient that is no array; a state that counts iterations and lacks what they leave.
-            ValueError: no parameters.
+            TypeError: a loss that is no number, a gradient that is no array; a state that counts iterations and lacks
+                what they leave.
+            ValueError: no parameters; a loss of several numbers.
             RuntimeError: a gradient's shape or dtype is not its parameter's; no parameter has an element; an unknown
                 line search.
             KeyError: a gradient for a parameter that does not exist; a state without the counts of ``init``.
@@ -103,7 +104,7 @@ class LBFGS:
 
         def evaluate(at: Array) -> tuple[Any, Array]:
             value, grads = closure(_unflat(at, params))
-            return value, _flat_gradient(grads, params)
+            return _number(value), _flat_gradient(grads, params)
 
         loss, grad = evaluate(x)
         evaluations = 1
@@ -115,7 +116,9 @@ class LBFGS:
         t: Any = state.get("t")
         h_diag: Any = state.get("H_diag")
         previous: Any = state.get("prev_flat_grad")
-        dirs, steps, ro = (list(state.get(key, ())) for key in ("old_dirs", "old_stps", "ro"))
+        dirs: Any = state.get("old_dirs")
+        steps: Any = state.get("old_stps")
+        ro: Any = state.get("ro")
         previous_loss = state.get("prev_loss")
         iteration = 0
         while iteration < self.max_iter:
@@ -168,6 +171,13 @@ class LBFGS:
 
         state |= {"d": d, "t": t, "old_dirs": dirs, "old_stps": steps, "ro": ro, "H_diag": h_diag}
         return _unflat(x, params), state | {"prev_flat_grad": previous, "prev_loss": previous_loss}
+
+
+def _number(loss: Any) -> Any:
+    """A closure's loss as torch keeps it, a Python float (of longdouble a longdouble), and no array that may change."""
+    if isinstance(loss, ARRAYS):
+        loss = loss.item()
+    return loss if isinstance(loss, np.longdouble) else float(loss)
 
 
 def _direction(grad: Array, dirs: list[Array], steps: list[Array], ro: list[Any], h_diag: Any) -> Array:

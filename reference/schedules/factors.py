@@ -89,7 +89,7 @@ class StepLR(Factor):
     gamma: float = 0.1
 
     def factor_at(self, t: int) -> float:
-        return float(self.gamma ** (t // self.step_size))
+        return float(self.gamma ** (t // abs(self.step_size)))  # torch asks whether t is a multiple
 
     def ratio(self, t: int) -> float:
         return self.gamma if t > 0 and t % self.step_size == 0 else 1.0
@@ -97,7 +97,7 @@ class StepLR(Factor):
 
 @dataclass(frozen=True)
 class MultiStepLR(Factor):
-    """gamma^(number of milestones up to t); a milestone given twice counts twice.
+    """gamma^(number of milestones up to t); a milestone given twice counts twice, one before step 0 does not.
 
     Raises:
         OverflowError: in ``rate``, a power beyond float's range; torch's product is infinite then.
@@ -107,7 +107,8 @@ class MultiStepLR(Factor):
     gamma: float = 0.1
 
     def factor_at(self, t: int) -> float:
-        return float(self.gamma ** bisect_right(sorted(self.milestones), t))
+        milestones = sorted(milestone for milestone in self.milestones if milestone >= 0)
+        return float(self.gamma ** bisect_right(milestones, t))
 
     def ratio(self, t: int) -> float:
         return float(self.gamma ** list(self.milestones).count(t))
@@ -137,7 +138,7 @@ class ConstantLR(Factor):
             return self.factor
         if self.factor == 0:
             raise ZeroDivisionError(f"factor {self.factor} cannot be divided by at step {self.total_iters}")
-        return 1.0
+        return self.factor / self.factor  # NaN remains NaN
 
     def ratio(self, t: int) -> float:
         if t == 0:

@@ -122,3 +122,16 @@ def test_values_of_no_gradients() -> None:
             "got none",
         )
     assert clip.clip_grad_value({"w": None, "v": np.ones(1)}, 0.5)["w"] is None
+
+
+@pytest.mark.parametrize("order", [0.5, 1.0, 2.0, 3.0, -2.0, 0.0, math.inf, -math.inf, math.nan])
+@pytest.mark.parametrize("value", [1e200, -1e-200, -0.5, 0.0])
+def test_a_single_number_is_its_own_norm(value: float, order: float) -> None:
+    expected = torch.nn.utils.get_total_norm([tensor(np.array([value]))], order)
+    total = clip.total_norm({"a": np.array([value])}, order)
+    assert_close(total, expected.numpy())
+    assert total.shape == ()
+
+
+def test_a_gradient_without_elements_has_the_norm_0_of_order_nan() -> None:
+    assert clip.total_norm({"a": np.zeros(0)}, math.nan) == torch.nn.utils.get_total_norm([torch.zeros(0)], math.nan)

@@ -500,7 +500,7 @@ def test_distributions_that_do_not_exist() -> None:
     assert_same_refusal(
         lambda: torch.nn.init.normal_(torch.empty(2), 0, -1), lambda: initializers.normal((2,), 0, -1, rng=rng()), "std"
     )
-    assert_refused(lambda: initializers.gaussian((2,), -1, rng=rng()), RuntimeError, "negative")
+    assert_refused(lambda: initializers.gaussian((2,), -1, rng=rng()), RuntimeError, "at least 0")
     assert_same_refusal(
         lambda: torch.nn.init.uniform_(torch.empty(2), 1, -1),
         lambda: initializers.uniform((2,), 1, -1, rng=rng()),
@@ -521,3 +521,31 @@ def test_distributions_that_do_not_exist() -> None:
 def test_a_gain_of_0_draws_nothing_but_0() -> None:
     draws = initializers.xavier_uniform((2, 3), 0.0, rng=rng())
     np.testing.assert_array_equal(draws, torch.nn.init.xavier_uniform_(torch.empty(2, 3), 0.0).numpy())
+
+
+@pytest.mark.parametrize("draw", ["normal", "uniform", "xavier_normal", "xavier_uniform"])
+def test_minus_zero_is_zero(draw: str) -> None:
+    arguments = (-0.0,) if draw.startswith("xavier") else (0.0, -0.0)
+    draws = getattr(initializers, draw)((2, 3), *arguments, rng=rng())
+    np.testing.assert_array_equal(draws, getattr(torch.nn.init, draw + "_")(torch.empty(2, 3), *arguments).numpy())
+
+
+@pytest.mark.parametrize(
+    ("draw", "arguments"),
+    [
+        ("normal", (0.0, math.nan)),
+        ("uniform", (math.nan, 1.0)),
+        ("uniform", (0.0, math.nan)),
+        ("xavier_normal", (math.nan,)),
+        ("xavier_uniform", (math.nan,)),
+        ("kaiming_normal", (math.nan,)),
+        ("kaiming_uniform", (math.nan,)),
+        ("trunc_normal", (0.0, 1.0, -1.0, math.nan)),
+    ],
+)
+def test_nan_is_no_spread(draw: str, arguments: tuple[float, ...]) -> None:
+    assert_same_refusal(
+        lambda: getattr(torch.nn.init, draw + "_")(torch.empty(2, 3), *arguments),
+        lambda: getattr(initializers, draw)((2, 3), *arguments, rng=rng()),
+        "nan",
+    )

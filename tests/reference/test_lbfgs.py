@@ -348,3 +348,57 @@ def test_a_line_search_with_a_rate_of_0() -> None:
         lambda: optimizer.step({"w": param}, in_numpy, optimizer.init({"w": param})),
         "rate above 0",
     )
+
+
+@pytest.mark.parametrize("line_search", [None, "strong_wolfe"])
+def test_a_loss_that_the_closure_writes_into_one_array(line_search: str | None) -> None:
+    params = {"p": np.array([1.0, 2.0])}
+    optimizer = optim.LBFGS(lr=0.1, max_iter=10, line_search_fn=line_search)
+    written = np.zeros(())
+
+    def into_one_array(given: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+        written[...] = (given["p"] ** 4).sum()
+        return written, {"p": 4 * given["p"] ** 3}
+
+    def anew(given: dict[str, Array]) -> tuple[float, dict[str, Array]]:
+        return float((given["p"] ** 4).sum()), {"p": 4 * given["p"] ** 3}
+
+    moved, state = optimizer.step(params, into_one_array, optimizer.init(params))
+    expected, other = optimizer.step(params, anew, optimizer.init(params))
+    np.testing.assert_array_equal(moved["p"], expected["p"])
+    assert state["func_evals"] == other["func_evals"] > 2
+    assert state["prev_loss"] == other["prev_loss"]
+    assert type(state["prev_loss"]) is float
+
+
+@pytest.mark.parametrize("loss", [None, [1.0], 1j, np.ones(2)])
+def test_a_loss_that_is_no_number(loss: Any) -> None:
+    param = torch.ones(2, dtype=torch.float64, requires_grad=True)
+
+    def in_torch() -> Any:
+        param.grad = torch.ones(2, dtype=torch.float64)
+        return torch.from_numpy(loss) if isinstance(loss, np.ndarray) else loss
+
+    params, optimizer = {"p": np.ones(2)}, optim.LBFGS(max_iter=1)
+    with pytest.raises((TypeError, ValueError, RuntimeError)) as refusal:
+        torch.optim.LBFGS([param], max_iter=1).step(in_torch)  # type: ignore[no-untyped-call]
+    with pytest.raises(refusal.type):
+        optimizer.step(params, lambda _: (loss, {"p": np.ones(2)}), optimizer.init(params))
+
+
+def test_no_iterations_leave_no_history() -> None:
+    params, optimizer = {"p": np.ones(2)}, optim.LBFGS(max_iter=0)
+    _, state = optimizer.step(
+        params, lambda given: ((given["p"] ** 2).sum(), {"p": 2 * given["p"]}), optimizer.init(params)
+    )
+    param = torch.ones(2, dtype=torch.float64, requires_grad=True)
+    theirs = torch.optim.LBFGS([param], max_iter=0)
+
+    def closure() -> torch.Tensor:
+        param.grad = 2 * param.detach()
+        return (param.detach() ** 2).sum()
+
+    theirs.step(closure)  # type: ignore[no-untyped-call]
+    assert {key: value for key, value in state.items() if key != "func_evals"} == {
+        key: value for key, value in theirs.state[param].items() if key != "func_evals"
+    }

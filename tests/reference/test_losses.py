@@ -523,3 +523,18 @@ def test_no_class_can_be_ignored_beside_probabilities() -> None:
             lambda index=index: losses.cross_entropy(scores, target, ignore_index=index),  # type: ignore[misc]
             "ignore_index",
         )
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_a_target_of_shape_1_for_one_sample_has_a_loss_and_no_gradient(name: str, reduction: str) -> None:
+    scores, target = np.array([0.5, -1.0, 0.25]), np.array([1])
+    loss = getattr(losses, name)(scores, target, reduction=reduction)
+    in_torch = torch.from_numpy(scores).requires_grad_()
+    theirs = getattr(torch.nn.functional, name)(in_torch, torch.from_numpy(target), reduction=reduction)
+    np.testing.assert_allclose(loss, theirs.detach().reshape(()).numpy(), rtol=1e-15)
+    assert_same_refusal(
+        lambda: torch.autograd.grad(theirs.sum(), in_torch),
+        lambda: getattr(losses, name + "_backward")(np.ones_like(loss), scores, target, reduction=reduction),
+        "size mismatch",
+    )

@@ -204,3 +204,20 @@ def test_not_one_length_for_each_sequence() -> None:
         lambda: in_torch.unpad_sequence(tensor(zeros(4, 2)), tensor(np.array([3, 2, 1]))),
         lambda: packing.unpad_sequence(zeros(4, 2), np.array([3, 2, 1])),
     )
+
+
+@pytest.mark.parametrize(("dtype", "value"), [("int64", np.nan), ("int64", np.inf), ("uint8", 300), ("int8", -129)])
+def test_integers_cannot_be_padded_with_what_is_none(dtype: str, value: float) -> None:
+    sequences = [np.array([1, 2], dtype=dtype), np.array([3], dtype=dtype)]
+    tensors = [torch.from_numpy(sequence) for sequence in sequences]
+    assert_same_refusal(
+        lambda: in_torch.pad_sequence(tensors, padding_value=value),
+        lambda: packing.pad_sequence(sequences, padding_value=value),
+        f"padding_value {value}",
+    )
+    assert_same_refusal(
+        lambda: in_torch.pad_packed_sequence(in_torch.pack_sequence(tensors), padding_value=value),
+        lambda: packing.pad_packed_sequence(packing.pack_sequence(sequences), padding_value=value),
+        f"padding_value {value}",
+    )
+    np.testing.assert_array_equal(packing.pad_sequence(sequences, padding_value=7), [[1, 3], [2, 7]])

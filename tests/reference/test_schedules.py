@@ -472,3 +472,21 @@ def test_a_plateau_compares_in_double() -> None:
         theirs.step(float(metric))
         lr, state = ours.step(lr, metric, state)  # type: ignore[arg-type]
     assert lr == sgd.param_groups[0]["lr"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("StepLR", {"step_size": -2, "gamma": 0.5}),
+        ("StepLR", {"step_size": -2, "gamma": 0.0}),
+        ("MultiStepLR", {"milestones": [-1, 2, 0], "gamma": 0.5}),
+        ("ConstantLR", {"factor": np.nan, "total_iters": 3}),
+    ],
+)
+def test_options_that_torch_lets_pass(name: str, options: dict[str, Any]) -> None:
+    sgd = torch.optim.SGD([torch.zeros(1)], lr=0.5)
+    theirs, ours = torchs(name)(sgd, **options), getattr(schedules, name)(**options)
+    for step in range(6):
+        np.testing.assert_equal(ours.rate(0.5, step), theirs.get_last_lr()[0])
+        sgd.step()
+        theirs.step()
