@@ -334,6 +334,28 @@ LOG_SOFTMAX = (
         (Patch("activations", "x.max(axis=dim, keepdims=True)", "x.max()", "log_softmax"),),
         seen_in=("notebook N15",),
     ),
+    *(
+        Divergence(
+            f"log-softmax-of-softmax-and-{epsilon}",
+            f"with log(softmax(x) + {epsilon}) for log_softmax(x)",
+            "What keeps the logarithm of 0 away moves every other logarithm.",
+            (
+                Patch(
+                    "activations",
+                    LOG_SUM,
+                    f"np.log(np.exp(shifted) / np.exp(shifted).sum(axis=dim, keepdims=True) + {epsilon})",
+                    "log_softmax",
+                ),
+            ),
+        )
+        for epsilon in ("1e-8", "1e-7")
+    ),
+    Divergence(
+        "log-softmax-epsilon-in-the-sum",
+        "with 1e-9 added to the sum of exponentials in log_softmax",
+        "The largest score has subtracted itself: the sum is at least 1, and needs none.",
+        (Patch("activations", "keepdims=True))", "keepdims=True) + 1e-9)", "log_softmax"),),
+    ),
     Divergence(
         "log-softmax-of-softmax",
         "with log(softmax(x)) for log_softmax(x)",

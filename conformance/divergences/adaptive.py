@@ -208,6 +208,15 @@ DIVERGENCES: tuple[Divergence, ...] = (
         ),
     ),
     Divergence(
+        "rmsprop-alpha-swapped-in-the-square",
+        "with alpha and 1 - alpha swapped in RMSprop's mean square alone",
+        "Centered, the mean gradient is averaged as it should be.",
+        (
+            Patch("optim.adaptive", 'alpha * state["square_avg"]', '(1 - alpha) * state["square_avg"]', RMSPROP),
+            Patch("optim.adaptive", "(1 - alpha) * grad * grad", "alpha * grad * grad", RMSPROP),
+        ),
+    ),
+    Divergence(
         "rmsprop-root-missing",
         "without the root in RMSprop's denominator",
         "g / (v + eps): the smaller the gradients, the larger the steps.",

@@ -7,6 +7,7 @@ from conformance.divergences.patching import Patch
 
 NORM = "clip_grad_norm"
 VALUE = "clip_grad_value"
+TOTAL = "total = _norm(np.stack([_norm(grad, p) for grad in present]), p)"
 COEFFICIENT = "np.minimum(max_norm / (norm + 1e-6), 1.0)"
 
 
@@ -75,16 +76,24 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "norm-of-sums",
         "with the gradients' norms added up",
         "The norm of all values as one vector is the norm of the norms.",
-        "total = _norm(np.stack([_norm(grad, p) for grad in present]), p)",
+        TOTAL,
         "total = np.stack([_norm(grad, p) for grad in present]).sum()",
     ),
     _of(
-        "_norm",
+        "total_norm",
         "norm-without-root",
-        "with the sum of squares in place of the 2-norm",
+        "with the sum of squares in place of the 2-norm, of powers in place of others",
         "The root is missing.",
-        "np.sqrt((size * size).sum())",
-        "(size * size).sum()",
+        TOTAL,
+        f"{TOTAL}\n    if 0 < abs(p) < np.inf:\n        total = np.asanyarray(total**p)",
+    ),
+    _of(
+        "total_norm",
+        "norm-over-the-number-of-gradients",
+        "with the gradients' norm divided by their number",
+        "The norm of all values as one vector is no mean.",
+        TOTAL,
+        f"{TOTAL}\n    total = np.asanyarray(total / len(present))",
     ),
     _of(
         "_norm",

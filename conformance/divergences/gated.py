@@ -324,6 +324,12 @@ DIVERGENCES: tuple[Divergence, ...] = (
         (CARRY_BACK, "d_c *= 1", BACKWARD),
     ),
     _lstm(
+        "lstm-cell-gradient-by-the-input-gate",
+        "with the input gate in place of the forget gate in the LSTM's carried cell gradient",
+        "c_t = f_t * c_{t-1} + i_t * g_t: what reaches c_{t-1} passes the forget gate.",
+        (CARRY_BACK, "d_c *= i[t]", BACKWARD),
+    ),
+    _lstm(
         "lstm-cell-gradient-with-the-wrong-forget-gate",
         "with the forget gate of the step before in the LSTM's cell gradient",
         "An index off by one: d_c_{t-1} = d_c_t * f_t.",

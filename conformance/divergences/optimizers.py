@@ -206,6 +206,19 @@ DIVERGENCES: tuple[Divergence, ...] = (
         (Patch("optim.sgd", "(1 - self.dampening) * grad", "grad", SGD),),
     ),
     Divergence(
+        "sgd-nesterov-without-the-gradient",
+        "with the velocity alone in SGD's Nesterov form",
+        "momentum v in place of g + momentum v.",
+        (
+            Patch(
+                "optim.sgd",
+                "direction = grad + self.momentum * buffer if self.nesterov else buffer",
+                "direction = self.momentum * buffer if self.nesterov else buffer",
+                SGD,
+            ),
+        ),
+    ),
+    Divergence(
         "sgd-nesterov-without-the-factor",
         "with the whole velocity added in SGD's Nesterov form",
         "g + v in place of g + momentum v.",

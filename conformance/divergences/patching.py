@@ -13,6 +13,7 @@ import difflib
 import importlib
 import re
 import textwrap
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -192,7 +193,9 @@ def _compile(module: str, name: str, group: frozenset[Edit]) -> CodeType:
     body = textwrap.dedent(text)
     for owner in reversed(classes):
         body = f"class {owner}:\n" + textwrap.indent(body, "    ")
-    code = compile("from __future__ import annotations\n" + body, f"{path_of(module)}, patched", "exec")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)  # of patches that make nonsense when they are combined
+        code = compile("from __future__ import annotations\n" + body, f"{path_of(module)}, patched", "exec")
     for part in [*classes, last]:
         code = next(c for c in code.co_consts if isinstance(c, CodeType) and c.co_name == part)
     return code

@@ -24,6 +24,7 @@ LOOP_BODY = """d_pre_t = d_pre[t]  # holds d_output_t until the two lines below 
         d_pre_t += d_h
         nonlinearity.backward(d_pre_t, slope[t], d_pre_t)
         d_pre_t.dot(weight_hh, out=d_h)"""
+CARRY = "d_pre_t.dot(weight_hh, out=d_h)"
 SLOPE_STEP = "nonlinearity.backward(d_pre_t, slope[t], d_pre_t)"
 FINAL_STATE = "final[index] = states[-1] if padding is None else last_state(states, padding)"
 WRONG_END = Patch(
@@ -201,6 +202,12 @@ DIVERGENCES = (
             Patch("rnn", ADD_BIASES, ADD_BIASES + ' + params["bias_hh" + suffix]', FORWARD),
             Patch("rnn", BIAS_HH_GRADIENT, f"{BIAS_HH_GRADIENT} * 2", BACKWARD),
         ),
+    ),
+    Divergence(
+        "recurrent-bias-gradient-doubled",
+        "with the gradient of bias_hh counted twice",
+        "The forward pass is right.",
+        (Patch("rnn", BIAS_HH_GRADIENT, f"{BIAS_HH_GRADIENT} * 2", BACKWARD),),
     ),
     Divergence(
         "bias-left-out",
@@ -494,6 +501,25 @@ DIVERGENCES = (
         "with the derivative taken at h_{t-1} in place of h_t",
         "An index off by one: the state before the step in place of the one after it.",
         (Patch("rnn", "nonlinearity.slope(h[1:])", "nonlinearity.slope(h[:-1])", BACKWARD),),
+    ),
+    Divergence(
+        "derivative-left-out-of-what-is-carried",
+        "with d_h_t in place of d_pre_t carried back through W_hh",
+        "The weights' gradients have the derivative, the step before does not get it.",
+        (
+            Patch(
+                "rnn",
+                f"{SLOPE_STEP}\n        {CARRY}",
+                f"carried = d_pre_t.copy()\n        {SLOPE_STEP}\n        {CARRY.replace('d_pre_t', 'carried')}",
+                BACKWARD,
+            ),
+        ),
+    ),
+    Divergence(
+        "gradient-clipped-in-the-backward-pass",
+        "with the gradient clipped to 1 at every step of the backward pass",
+        "Clipping belongs behind the whole backward pass, where the gradients are known.",
+        (Patch("rnn", CARRY, f"np.clip(d_pre_t, -1, 1, out=d_pre_t)\n        {CARRY}", BACKWARD),),
     ),
     Divergence(
         "derivative-without-square",

@@ -221,6 +221,14 @@ DIVERGENCES: tuple[Divergence, ...] = (
     ),
     _of(
         "CosineAnnealingLR.rate",
+        "cosine-twice-as-fast",
+        "with CosineAnnealingLR over a whole period of the cosine",
+        "T_max is half a period: at T_max the rate is eta_min, and not lr again.",
+        "math.pi * t / self.T_max",
+        "2 * math.pi * t / self.T_max",
+    ),
+    _of(
+        "CosineAnnealingLR.rate",
         "cosine-restarts",
         "with CosineAnnealingLR starting again after T_max",
         "That is CosineAnnealingWarmRestarts; torch follows the cosine, which rises again.",
@@ -268,6 +276,14 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "The step that would reach eta_min has the whole rate again.",
         "while since >= length",
         "while since > length",
+    ),
+    _of(
+        "CosineAnnealingWarmRestarts.rate",
+        "restart-length-grows-by-addition",
+        "with warm restarts longer by (T_mult - 1) T_0 each time",
+        "T_mult multiplies the last length; the two differ from the third cycle on.",
+        "length * self.T_mult",
+        "length + (self.T_mult - 1) * self.T_0",
     ),
     _of(
         "CosineAnnealingWarmRestarts.rate",
