@@ -26,9 +26,6 @@ def initializer(case: Case) -> Trace:
         return {"gain": number_of(torch.nn.init.calculate_gain(**config), case)}
     fan_in, fan_out = torch.nn.init._calculate_fan_in_and_fan_out(torch.empty(shape))
     trace = {"fan_in": number_of(fan_in, case), "fan_out": number_of(fan_out, case)}
-    if name == "rnn_default":
-        drawn = _draw(lambda: torch.nn.RNN(**config, dtype=dtype_of(case)).get_parameter("weight_ih_l0"))
-        return trace | {"bound": _factor(drawn, _draw_unit("uniform_", shape, case))}
     if name == "linear_default":
         return trace | _linear_bounds(shape, case)
     if name.endswith("_default"):
@@ -91,6 +88,7 @@ def _linear_bounds(shape: tuple[int, ...], case: Case) -> Trace:
 
 
 _KINDS: dict[str, tuple[Callable[..., torch.nn.Module], int]] = {
+    "rnn": (torch.nn.RNN, 1),
     "lstm": (torch.nn.LSTM, 4),
     "gru": (torch.nn.GRU, 3),
     "rnn_cell": (torch.nn.RNNCell, 1),

@@ -21,9 +21,6 @@ def initializer(case: Case) -> Trace:
         return {"gain": _number(initializers.calculate_gain(**config), case)}
     fan_in, fan_out = initializers.fan_in_and_fan_out(shape)
     trace = {"fan_in": _number(fan_in, case), "fan_out": _number(fan_out, case)}
-    if name == "rnn_default":
-        bounds = initializers.rnn_bounds(rnn.RNN(**config))
-        return trace | {"bound": _number(bounds["weight_ih_l0"], case)}
     if name.endswith("_default") and name != "linear_default":
         model = _MODELS[name.removesuffix("_default")](**config)
         params = initializers.rnn_parameters(model, rng=_Extremes(), dtype=case.dtype)
@@ -48,6 +45,7 @@ def initializer(case: Case) -> Trace:
 
 
 _MODELS: dict[str, Callable[..., Network | Cell]] = {
+    "rnn": rnn.RNN,
     "lstm": lstm.LSTM,
     "gru": gru.GRU,
     "rnn_cell": rnn.RNNCell,
