@@ -26,6 +26,12 @@ FAMILIES = (
 )
 
 
+def split_step(name: str) -> tuple[int, str]:
+    """k and the rest of an array's name ``step<k>.<rest>``; 0 and the whole name if it belongs to no step."""
+    match = re.fullmatch(r"step(\d+)\.(.+)", name)
+    return (int(match[1]), match[2]) if match else (0, name)
+
+
 def no_function(family: str) -> str:
     """Why a whole family is skipped."""
     return f"no function named {family}"
@@ -74,8 +80,7 @@ class Case(Mapping[str, Array]):
     @property
     def steps(self) -> int:
         """The largest k of the arrays named ``step<k>...``; 0 if there are none."""
-        numbers = (re.match(r"step(\d+)\.", name) for name in self.arrays)
-        return max((int(match[1]) for match in numbers if match), default=0)
+        return max((split_step(name)[0] for name in self.arrays), default=0)
 
     def params(self, prefix: str = "param.") -> dict[str, Array]:
         """The arrays whose names start with a prefix, without it."""

@@ -23,7 +23,7 @@ from conformance.cases.torch_suites import SUITES, TorchSuiteMissingError
 from conformance.divergences import by_id, catalogue
 from conformance.implementation import REFERENCE, ImplementationError
 from conformance.isolated import opened
-from reports import kill_matrix, markdown, summary, teaching, terminal
+from reports import kill_matrix, markdown, sweep, teaching, terminal
 from reports.tables import github
 
 RESULTS = "results.jsonl"
@@ -167,7 +167,7 @@ def sweep_command(implementation: str, count: int, seed: int, dtypes: Sequence[s
     started = time.perf_counter()
     loaded = opened(implementation)
     _make_folder(out, SWEEP)
-    tally, torch_seconds = summary.Tally(), 0.0
+    tally, torch_seconds = sweep.Tally(), 0.0
     for dtype in dtypes or DTYPES:
         with _progress(run.sweep_all(range(count), seed, dtype, loaded), count) as progress:
             for judged in progress:
@@ -177,7 +177,7 @@ def sweep_command(implementation: str, count: int, seed: int, dtypes: Sequence[s
     footer[log.SWEPT] = tally.rows()
     complete = log.Log(log.header(log.command_line(), loaded, []), tally.kept(), footer)
     _write({out / SWEEP: log.text(complete)})
-    click.echo(tabulate(tally.rows(), ["family", "dtype", *summary.COUNTS, "error / tolerance", "worst case"]))
+    click.echo(tabulate(tally.rows(), sweep.HEADERS))
     click.echo(f"\n{out / SWEEP}")
     if tally.failures():
         sys.exit(1)
@@ -234,7 +234,7 @@ def explain_command(name: str) -> None:
     wanted = [[name, teaching.shape_text(shape), dtype] for name, shape, dtype in explain.results(case)]
     click.echo(github(["wanted in the result", "shape", "dtype"], wanted))
     caught = kill.kills_of(case, list(by_id()))
-    click.echo(github(["it catches", "in", "error / tolerance"], [_kill_row(entry) for entry in caught]))
+    click.echo(github(kill_matrix.CAUGHT_HEADERS, kill_matrix.caught_rows(caught)))
 
 
 @cli.command("catalogue")
@@ -258,10 +258,6 @@ def _onnx_comparison(kills: Sequence[kill.Kill]) -> str:
         return kill_matrix.comparison(onnx_node_tests.measure(), kills)
     except onnx_node_tests.OnnxMissingError as error:
         raise _Refused(str(error)) from None
-
-
-def _kill_row(entry: kill.Kill) -> list[str]:
-    return [entry.divergence, ", ".join(entry.arrays[:4]) or entry.message, f"{entry.ratio:.3g}" if entry.ratio else ""]
 
 
 def _progress(results: Iterable[Result], length: int) -> Any:

@@ -9,7 +9,6 @@ that it explained before. In the end members are dropped while the match holds.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from itertools import combinations
 import numpy as np
 
 from conformance.adapters import reference
+from conformance.case import split_step
 from conformance.divergences import Divergence, catalogue
 from conformance.matching import Matcher, Observation, Set
 from conformance.tolerance import Precision
@@ -102,8 +102,8 @@ class Search:
         right = self._right(diverging)
         if not complete:  # half of a divergence is not in the catalogue: the other half would show, and does not
             kept = [candidate for candidate in kept if not self._contradicts(candidate, right)]
-        # nor has anybody made two mistakes that happen to cancel in an array
-        kept = [candidate for candidate in kept if not self._cancels(candidate, right)]
+        # nor has anybody made two mistakes that happen to cancel
+        kept = [candidate for candidate in kept if not self._cancel(candidate, right, diverging)]
         smallest = min((len(candidate) for candidate in kept), default=0)
         return Diagnosis(
             self.family,
@@ -120,8 +120,8 @@ class Search:
         for seen in diverging:
             by_name: dict[str, list[str]] = {}
             for name in seen.actual:
-                step, _, rest = name.partition(".")
-                if step.startswith("step") and rest:
+                step, rest = split_step(name)
+                if step:
                     by_name.setdefault(rest, []).append(name)
             for rest, names in by_name.items():
                 if self._moves(seen, names):
@@ -258,9 +258,14 @@ class Search:
             if all(self.matcher.matches(frozenset(), seen, [name]) for seen in diverging if name in seen.actual)
         ]
 
-    def _cancels(self, candidate: Set, right: list[str]) -> bool:
-        """Whether a member changes an array that is right in every case, and another changes it back."""
-        return len(candidate) > 1 and any(self._contradicts(frozenset({name}), right) for name in candidate)
+    def _cancel(self, candidate: Set, right: list[str], diverging: list[Observation]) -> bool:
+        """Whether members of which each makes an array wrong make it right together, in all diverging cases."""
+
+        def wrong(member: str, name: str) -> bool:
+            alone = frozenset({member})
+            return all(not self.matcher.matches(alone, seen, [name]) for seen in diverging if name in seen.actual)
+
+        return len(candidate) > 1 and any(sum(wrong(member, name) for member in candidate) > 1 for name in right)
 
     def _contradicts(self, candidate: Set, right: list[str]) -> bool:
         """Whether it changes an array that is right in every case."""
@@ -280,7 +285,7 @@ def ordered(names: Iterable[str]) -> list[str]:
 
     def key(entry: tuple[int, str]) -> tuple[int, int, int]:
         position, name = entry
-        match = re.match(r"step(\d+)\.(\w+)", name)
-        return (int(match[1]), int(match[2] == "param"), position) if match else (0, 0, position)
+        step, rest = split_step(name)
+        return step, int(step > 0 and rest.startswith("param.")), position
 
     return [name for _, name in sorted(enumerate(names), key=key)]

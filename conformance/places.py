@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from conformance.case import Array, Case
+from conformance.case import Array, Case, split_step
 
 PARAMETER = r"grad\.(?P<parameter>(weight|bias)_(ih|hh|hr))"
 RECURRENT = re.compile(PARAMETER + r"_l(?P<layer>\d+)(?P<reverse>_reverse)?$")
 CELL = re.compile(PARAMETER + "$")
-STEP = re.compile(r"step(?P<step>\d+)\.(?P<rest>.+)$")
 
 GATES = {"lstm": "ifgo", "gru": "rzn"}
 """torch's order of the blocks of rows in weights and biases"""
@@ -25,8 +24,9 @@ def describe(case: Case, name: str, index: Sequence[int]) -> str:
         return _recurrent(case, name, index)
     if is_cell(case) and (place := _cell(case, name, index)):
         return place
-    if match := STEP.match(name):
-        return ", ".join([f"step {match['step']}", *_optimizer(match["rest"]), *_index(index)])
+    step, rest = split_step(name)
+    if step:
+        return ", ".join([f"step {step}", *_optimizer(rest), *_index(index)])
     return ", ".join(_index(index)) or "the number itself"
 
 
@@ -88,8 +88,8 @@ def _cell(case: Case, name: str, index: Sequence[int]) -> str:
     if name == "grad.input":
         batch = [f"batch {index[1]}"] if len(index) == 3 else []
         return ", ".join([f"step {index[0] + 1}", *batch, f"input {index[-1]}"])
-    match = STEP.match(name)
-    step = [f"step {match['step']}"] if match else []
+    number, _ = split_step(name)
+    step = [f"step {number}"] if number else []
     batch = [f"batch {index[0]}"] if len(index) == 2 else []
     return ", ".join([*step, *batch, f"unit {index[-1]}"])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from conformance.case import split_step
 from conformance.compare import PRINTED, VALUES_AGREE, Check
 from conformance.log import Log
 from reports.summary import config_of
@@ -93,7 +94,9 @@ def _dtypes(diverging: Sequence[Check]) -> Iterator[str]:
     """That some of what diverges is right but for its dtype."""
     narrow = [check for check in diverging if _is_dtype_only(check)]
     for kind in dict.fromkeys(str(check.reason).partition(";")[0] for check in narrow):
-        arrays = dict.fromkeys(_without_step(check) for check in narrow if str(check.reason).startswith(kind))
+        arrays = dict.fromkeys(
+            split_step(str(check.array))[1] for check in narrow if str(check.reason).startswith(kind)
+        )
         yield f"Right but for its {kind}: {_listed([*arrays])}."
 
 
@@ -136,9 +139,9 @@ def _by_name(right: Sequence[str], wrong: set[str]) -> list[str]:
     """Arrays that are right, those of several steps once: with their steps where others of that name are wrong."""
     steps: dict[str, list[str]] = {}
     for name in right:
-        step, rest = _split(name)
-        steps.setdefault(rest, []).append(step.removeprefix("step"))
-    missed = {rest for step, rest in map(_split, wrong) if step}
+        step, rest = split_step(name)
+        steps.setdefault(rest, []).append(str(step))
+    missed = {rest for step, rest in map(split_step, wrong) if step}
     return [
         f"{rest} (step{'s' if len(numbers) > 1 else ''} {', '.join(numbers)})" if rest in missed else rest
         for rest, numbers in steps.items()
@@ -147,16 +150,6 @@ def _by_name(right: Sequence[str], wrong: set[str]) -> list[str]:
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST_RIGHT]) + (f" and {len(names) - MOST_RIGHT} more" if len(names) > MOST_RIGHT else "")
-
-
-def _without_step(check: Check) -> str:
-    return _split(str(check.array))[1]
-
-
-def _split(name: str) -> tuple[str, str]:
-    """``step3`` and what stands behind it; nothing, and the whole name, of an array that belongs to no step."""
-    step, _, rest = name.partition(".")
-    return (step, rest) if step.startswith("step") and rest else ("", name)
 
 
 def _is_dtype_only(check: Check) -> bool:

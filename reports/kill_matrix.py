@@ -63,6 +63,9 @@ def comparison(onnx: Measured, kills: Sequence[Kill]) -> str:
     )
 
 
+MOST_ARRAYS = 3
+"""how many of the arrays in which a divergence shows are listed"""
+
 DIVERGENCE_HEADERS = ["divergence", "cases", "caught as", "largest ratio", "first caught by", "in"]
 
 
@@ -85,10 +88,22 @@ def divergence_rows(divergences: Sequence[Divergence], kills: Sequence[Kill]) ->
                     kinds,
                     ratio_text(worst),
                     first.case,
-                    ", ".join(first.arrays[:3]) or first.message,
+                    _where(first),
                 ]
             )
     return rows
+
+
+def _where(kill: Kill) -> str:
+    return ", ".join(kill.arrays[:MOST_ARRAYS]) or kill.message
+
+
+CAUGHT_HEADERS = ["it catches", "in", "error / tolerance"]
+
+
+def caught_rows(kills: Sequence[Kill]) -> list[list[object]]:
+    """What one case catches: the divergence, where it shows, and by how much."""
+    return [[kill.divergence, _where(kill), ratio_text(kill.ratio or None)] for kill in kills]
 
 
 CASE_HEADERS = ["case", "catches", "alone", "why it exists"]

@@ -14,7 +14,7 @@ import pytest
 from conformance import cases, log, tolerance
 from conformance.cli import cli
 from conformance.diagnose import Diagnosis, Search
-from conformance.divergences import Divergence, by_id
+from conformance.divergences import Divergence, by_id, catalogue
 from conformance.divergences.notebook import SIMPLE_RNN, SIMPLE_RNN_2
 from conformance.implementation import load
 from conformance.matching import Observation
@@ -236,3 +236,17 @@ def test_nothing_is_diagnosed_where_nothing_diverges() -> None:
     selected = cases.select(globs=["core/rnn/small/float64"])
     judged = [judge(case, load("numpy")) for case in selected]
     assert diagnose_all(selected, judged, None) == []
+
+
+def test_mistakes_that_cancel_are_no_explanation() -> None:
+    own = "recurrent-bias-gradient-doubled"
+    seen = observing.observe("rnn", [by_id()[own]])
+    known = [divergence for divergence in catalogue() if divergence.id != own]
+    with_its_name, without = (
+        Search("rnn", seen, Precision.of(np.dtype(np.float64)), known=divergences).diagnose()
+        for divergences in (catalogue(), known)
+    )
+    assert with_its_name.sets == ((own,),)
+    # bias_hh left out in the forward pass, and counted twice throughout
+    assert without.sets == ()
+    assert not without.complete
