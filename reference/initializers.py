@@ -114,8 +114,8 @@ def uniform(
     """
     if not a <= b:
         raise RuntimeError(f"the lower bound a must not be above the upper bound b, got a={a} and b={b}")
-    # NumPy refuses -0.0 where 0.0 will do
-    return rng.uniform(a + 0.0, b + 0.0, shape).astype(dtype)
+    # NumPy refuses -0.0 above 0.0
+    return rng.uniform(a, b + 0.0, shape).astype(dtype)
 
 
 def normal(

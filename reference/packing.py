@@ -200,5 +200,5 @@ def _as_array(lengths: Sequence[int]) -> Array:
 
 def _check_padding(value: float, dtype: np.dtype[Any]) -> None:
     """Raise RuntimeError for a value that sequences of integers cannot hold."""
-    if dtype.kind in "iu" and not np.iinfo(dtype).min <= float(value) <= np.iinfo(dtype).max:
+    if np.issubdtype(dtype, np.integer) and not np.iinfo(dtype).min <= float(value) <= np.iinfo(dtype).max:
         raise RuntimeError(f"padding_value {value} cannot be converted to {dtype}")

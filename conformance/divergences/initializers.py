@@ -150,7 +150,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "with uniform draws between -b and b whatever a is",
         "The lower bound is accepted and does nothing.",
         "uniform",
-        "rng.uniform(a + 0.0, b",
+        "rng.uniform(a, b",
         "rng.uniform(-b, b",
     ),
     _initializer(

@@ -122,18 +122,18 @@ def state_dict(
         numbers = []
         for name in names:
             if state[name]:
-                entries[index] = {key: _copied(key, value) for key, value in state[name].items()}
+                entries[index] = {key: _copied(value) for key, value in state[name].items()}
             numbers.append(index)
             index += 1
         listed.append({**asdict(member), "params": numbers})
     return {"state": entries, "param_groups": listed}
 
 
-def _copied(key: str, value: Any) -> Any:
+def _copied(value: Any) -> Any:
     if isinstance(value, list):
-        return [_copied(key, entry) for entry in value]
+        return [_copied(entry) for entry in value]
     array = np.array(value, subok=True)
-    number = key == "prev_loss" or array.dtype.kind == "i" or not isinstance(value, np.ndarray | np.generic)
+    number = array.dtype.kind == "i" or not isinstance(value, np.ndarray | np.generic)
     return array.item() if number else array
 
 

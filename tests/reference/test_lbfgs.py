@@ -305,7 +305,7 @@ def test_a_gradient_for_an_unknown_parameter() -> None:
     optimizer = optim.LBFGS()
     for grads in ({"W": np.ones(2)}, {"w": np.ones(2), "W": np.ones(2)}):
         step = partial(optimizer.step, params, partial(_given, grads), optimizer.init(params))
-        assert_refused(step, KeyError, "unknown parameter W")
+        assert_refused(step, KeyError, "gradient for an unknown parameter W")
 
 
 def test_a_gradient_of_none_counts_as_zeros() -> None:
@@ -402,3 +402,11 @@ def test_no_iterations_leave_no_history() -> None:
     assert {key: value for key, value in state.items() if key != "func_evals"} == {
         key: value for key, value in theirs.state[param].items() if key != "func_evals"
     }
+
+
+def test_a_loss_in_longdouble_stays_what_it_is() -> None:
+    params, optimizer = {"p": np.ones(2, dtype=np.longdouble)}, optim.LBFGS(max_iter=1)
+    third = np.longdouble(1) / 3
+    _, state = optimizer.step(params, lambda _: (third, {"p": np.ones(2, dtype=np.longdouble)}), optimizer.init(params))
+    assert type(state["prev_loss"]) is np.longdouble
+    assert state["prev_loss"] == third

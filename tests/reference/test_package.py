@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 import reference
-from reference import optim
+from reference import optim, schedules
 
 MODULES = sorted(Path(reference.__file__).parent.glob("**/*.py"))
 
@@ -47,6 +47,7 @@ def test_the_package_names_every_module_that_it_has() -> None:
     assert [name for name in sorted(top - {"__init__"}) if name not in reference.__doc__.replace(",", "").split()] == []
 
 
-def test_the_package_of_optimizers_offers_what_it_imports() -> None:
-    imported = {name for name, value in vars(optim).items() if not isinstance(value, ModuleType) and name[0] != "_"}
-    assert set(optim.__all__) == imported - {"annotations"}
+@pytest.mark.parametrize("package", [optim, schedules])
+def test_a_package_offers_what_it_imports(package: ModuleType) -> None:
+    imported = {name for name, value in vars(package).items() if not isinstance(value, ModuleType) and name[0] != "_"}
+    assert set(package.__all__) == imported - {"annotations"}
