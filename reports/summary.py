@@ -14,6 +14,8 @@ from conformance.compare import PRINTED, Check
 from conformance.log import VERDICTS, Log
 
 COUNTS = ["cases", "checks", "agree", "diverge", "errored", "skipped"]
+MOST_NAMED = 4
+"""how many families without a function are listed"""
 WORST = ["error / tolerance", "worst check", "place"]
 
 Row = list[Any]
@@ -184,7 +186,8 @@ def skipped(log: Log) -> list[Row]:
             groups.setdefault((check.family, check.reason or ""), []).append(check)
     absent = [family for (family, _), group in groups.items() if _has_no_function(group[0])]
     if len(absent) > 1:
-        reason = f"no function named {', '.join(absent)}"
+        more = f" and {len(absent) - MOST_NAMED} more" if len(absent) > MOST_NAMED else ""
+        reason = no_function(", ".join(absent[:MOST_NAMED])) + more
         whole = sum(len(groups.pop((family, f"not implemented: {no_function(family)}"))) for family in absent)
         rows.append([f"{len(absent)} families", reason, whole, 0])
     rows += [

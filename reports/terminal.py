@@ -27,7 +27,9 @@ def render(log: Log) -> str:
         )
     # where the worst check of a family stands is in the report: a terminal is narrow
     rows = [row[:-2] for row in summary.families(log)]
-    parts.append(tabulate(rows, ["family", *summary.COUNTS, summary.WORST[0]], tablefmt="simple"))
+    headers = ["family", *summary.COUNTS, summary.WORST[0]]
+    if rows:
+        parts.append(tabulate(rows, headers, tablefmt="simple", colalign=["left", *["right"] * len(headers[1:])]))
     failures = _once(summary.failures(log))
     if failures:
         table = tabulate(

@@ -184,6 +184,11 @@ def test_families_that_there_is_no_function_for_are_one_row() -> None:
         ["3 families", "no function named linear, a, b", 4, 0],
     ]
     assert [row[0] for row in summary.families(made_log([*cases, *others]))] == ["rnn"]
+    several = [
+        dataclasses.replace(absent, family=name, reason=f"not implemented: no function named {name}")
+        for name in "abcdef"
+    ]
+    assert summary.skipped(made_log(several)) == [["6 families", "no function named a, b, c, d and 2 more", 6, 0]]
 
 
 def test_the_documented_state_stands_beside_the_printed_figures() -> None:
