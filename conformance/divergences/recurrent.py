@@ -519,7 +519,7 @@ DIVERGENCES = (
         "gradient-clipped-in-the-backward-pass",
         "with the gradient clipped to 1 at every step of the backward pass",
         "Clipping belongs behind the whole backward pass, where the gradients are known.",
-        (Patch("rnn", CARRY, f"np.clip(d_pre_t, -1, 1, out=d_pre_t)\n        {CARRY}", BACKWARD),),
+        (Patch("rnn", CARRY, f"d_pre_t[...] = np.minimum(np.maximum(d_pre_t, -1), 1)\n        {CARRY}", BACKWARD),),
     ),
     Divergence(
         "derivative-without-square",

@@ -175,6 +175,8 @@ class LBFGS:
 
 def _number(loss: Any) -> Any:
     """A closure's loss as torch keeps it, a Python float (of longdouble a longdouble), and no array that may change."""
+    if isinstance(loss, np.ndarray) and type(loss) is not np.ndarray:
+        return loss.copy()  # an array of another class has its own arithmetic
     if isinstance(loss, ARRAYS):
         loss = loss.item()
     return loss if isinstance(loss, np.longdouble) else float(loss)
