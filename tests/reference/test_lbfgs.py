@@ -410,3 +410,15 @@ def test_a_loss_in_longdouble_stays_what_it_is() -> None:
     _, state = optimizer.step(params, lambda _: (third, {"p": np.ones(2, dtype=np.longdouble)}), optimizer.init(params))
     assert type(state["prev_loss"]) is np.longdouble
     assert state["prev_loss"] == third
+
+
+def test_a_loss_of_another_class_of_arrays_keeps_its_arithmetic() -> None:
+    class Own(np.ndarray[Any, Any]):
+        pass
+
+    params, optimizer = {"p": np.ones(2)}, optim.LBFGS(max_iter=1)
+    loss = np.array(0.5).view(Own)
+    _, state = optimizer.step(params, lambda _: (loss, {"p": np.ones(2)}), optimizer.init(params))
+    assert type(state["prev_loss"]) is Own
+    assert state["prev_loss"] is not loss
+    assert state["prev_loss"] == 0.5
