@@ -179,21 +179,22 @@ def failures(log: Log) -> list[Row]:
 
 def skipped(log: Log) -> list[Row]:
     """Per family and reason: the number of cases left out as a whole, and of single checks."""
-    rows: list[Row] = []
     groups: dict[tuple[str, str], list[Check]] = {}
     for check in log.checks:
         if check.verdict == "skipped":
             groups.setdefault((check.family, check.reason or ""), []).append(check)
-    absent = [family for (family, _), group in groups.items() if _has_no_function(group[0])]
-    if len(absent) > 1:
-        more = f" and {len(absent) - MOST_NAMED} more" if len(absent) > MOST_NAMED else ""
-        reason = no_function(", ".join(absent[:MOST_NAMED])) + more
-        whole = sum(len(groups.pop((family, f"not implemented: {no_function(family)}"))) for family in absent)
-        rows.append([f"{len(absent)} families", reason, whole, 0])
-    rows += [
+    absent = {key: group for key, group in groups.items() if _has_no_function(group[0])}
+    folded = absent if len(absent) > 1 else {}
+    rows: list[Row] = [
         [family, reason, sum(check.array is None for check in group), sum(check.array is not None for check in group)]
         for (family, reason), group in groups.items()
+        if (family, reason) not in folded
     ]
+    if folded:
+        names = [family for family, _ in folded]
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        reason = no_function(", ".join(names[:MOST_NAMED])) + more
+        rows.insert(0, [f"{len(names)} families", reason, sum(map(len, folded.values())), 0])
     return rows
 
 
