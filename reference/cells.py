@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from reference.checks import FLOATS, Array, Params, Shape, check_array, check_like, check_params, check_size
+from reference.recurrent import DirectionBackward, DirectionForward, Steps
 
 
 class Cell:
@@ -32,17 +33,46 @@ class Cell:
         return shapes | {"bias_ih": (n_rows,), "bias_hh": (n_rows,)} if self.bias else shapes
 
 
-def cell_arguments(
-    model: Cell, params: Params, x: Array, states: Mapping[str, Array | None]
-) -> tuple[Array, list[Array]]:
-    """A cell's arguments as a sequence of length 1: x (1, B, I), and its states (B, H), zeros for what is left out.
+class CellCache(NamedTuple):
+    """What ``cell_backward`` needs of a ``cell_forward``."""
 
-    Raises:
-        TypeError: not an array.
-        ValueError: ``x`` or a state is neither 1-D nor 2-D.
-        IndexError: a 1-D state for a batch of as many samples, which torch takes for a wrong number of axes.
-        RuntimeError: another wrong shape or dtype.
+    batched: bool
+    steps: Steps
+    """one step of a layer in one direction"""
+
+
+def step_forward(
+    model: Cell, run: DirectionForward, params: Params, x: Array, states: Mapping[str, Array | None]
+) -> tuple[list[Array], CellCache]:
+    """One step of a network: the new states in the order of ``states``, and the cache.
+
+    Arguments and errors are those that ``rnn.cell_forward`` documents.
     """
+    x_1, initial = _arguments(model, params, x, states)
+    steps, batched = run(params, x_1, initial), x.ndim == 2
+    return [state[1] if batched else state[1, 0] for state in steps.states], CellCache(batched, steps)
+
+
+def step_backward(
+    model: Cell, run: DirectionBackward, params: Params, cache: CellCache, d_new: Mapping[str, Array | None]
+) -> tuple[dict[str, Array], list[Array]]:
+    """Its backward: gradients of the parameters and ``"input"``, and those of the states that it started from.
+
+    ``d_new`` has the gradients of the new states in their order, by the names of the arguments. Errors are those of
+    ``rnn.cell_backward``.
+    """
+    check_params(params, model.parameter_shapes)
+    batched, states = cache.batched, cache.steps.states
+    d_h, *d_others = [
+        _gradient(name, given, state[1], batched) for (name, given), state in zip(d_new.items(), states, strict=True)
+    ]
+    d_x, d_states, grads = run(params, cache.steps, [d_h[None]], [np.zeros_like(d_h), *d_others])
+    grads["input"] = d_x[0] if batched else d_x[0, 0]
+    return grads, [d_state if batched else d_state[0] for d_state in d_states]
+
+
+def _arguments(model: Cell, params: Params, x: Array, states: Mapping[str, Array | None]) -> tuple[Array, list[Array]]:
+    """A cell's arguments as a sequence of length 1: x (1, B, I), and its states (B, H), zeros for what is left out."""
     dtype = check_params(params, model.parameter_shapes)
     for name, array in {"x": x, **states}.items():
         if array is None and name != "x":
@@ -62,20 +92,15 @@ def cell_arguments(
         if state is None:
             given.append(np.zeros_like(x, shape=shape))
             continue
-        if batched and state.shape == shape[:1]:
+        if batched and state.shape == shape[:1]:  # torch takes it for a wrong number of axes
             raise IndexError(f"{name} must have shape {shape}, got {state.shape}")
         check_like(name, state, shape if batched else shape[1:], dtype)
         given.append(state.reshape(shape))
     return x.reshape(1, shape[0], model.input_size), given
 
 
-def cell_gradient(name: str, given: Array | None, like: Array, batched: bool) -> Array:
-    """A gradient with respect to a cell's new state as (B, H), for ``like`` in that shape; zeros if left out.
-
-    Raises:
-        TypeError: not an array.
-        RuntimeError: a wrong shape or dtype, complex numbers.
-    """
+def _gradient(name: str, given: Array | None, like: Array, batched: bool) -> Array:
+    """A gradient with respect to a cell's new state as (B, H), for ``like`` in that shape; zeros if left out."""
     if like.dtype not in FLOATS:
         raise RuntimeError(f"backward computes in float32, float64 or longdouble, got {like.dtype}")
     if given is None:

@@ -32,7 +32,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from reference.cells import Cell, cell_arguments, cell_gradient
+from reference.cells import Cell, CellCache, step_backward, step_forward
 from reference.checks import Array, Params, check_params
 from reference.packing import Lengths
 from reference.recurrent import Cache, Network, Steps, bias_gradient, rows, sigmoid_in_place, weight_gradient
@@ -86,23 +86,19 @@ def forward(
 ) -> tuple[Array, Array, Cache]:
     """Run the network over a sequence: output, h_n, cache. Arguments, results and errors as in ``rnn.forward``."""
     dtype = check_params(params, model.parameter_shapes)
-
-    def run(suffix: str, x: Array, initial: Sequence[Array]) -> Steps:
-        h, gates = direction_forward(params, suffix, x, initial[0])
-        return Steps(x, (h,), gates)
-
     output, (h_n,), cache = network_forward(
-        model, run, params, dtype, x, {"h_0": h_0}, lengths, enforce_sorted, dropout_masks
+        model, direction_forward, params, dtype, x, {"h_0": h_0}, lengths, enforce_sorted, dropout_masks
     )
     return output, h_n, cache
 
 
-def direction_forward(params: Params, suffix: str, x: Array, h_0: Array) -> tuple[Array, Gates]:
-    """One layer in one direction, for x (T, B, inputs).
+def direction_forward(params: Params, x: Array, initial: Sequence[Array]) -> Steps:
+    """One layer in one direction, for x (T, B, inputs), its parameters under their names without suffix.
 
-    Gives h_0 and the state after every step, (T + 1, B, H), and the gates.
+    ``states`` of the result is h: h_0 and after it the state of every step, (T + 1, B, H); ``saved`` are the gates.
     """
-    weight_hh = params["weight_hh" + suffix]
+    weight_ih, weight_hh, bias_hh = params["weight_ih"], params["weight_hh"], params.get("bias_hh")
+    (h_0,) = initial
     steps, batch, _ = x.shape
     hidden_size = len(weight_hh) // 3
     both, last = slice(2 * hidden_size), slice(2 * hidden_size, None)  # r and z, n
@@ -110,10 +106,9 @@ def direction_forward(params: Params, suffix: str, x: Array, h_0: Array) -> tupl
     h = np.empty_like(x, order="C", shape=(steps + 1, batch, hidden_size))
     h[0] = h_0
     pre = np.empty_like(x, order="C", shape=(steps, batch, 3 * hidden_size))  # the arguments become the gates
-    rows(x).dot(params["weight_ih" + suffix].T, out=rows(pre))
-    bias_hh = params.get("bias_hh" + suffix)
+    rows(x).dot(weight_ih.T, out=rows(pre))
     if bias_hh is not None:
-        pre += params["bias_ih" + suffix]
+        pre += params["bias_ih"]
 
     gates = pre.reshape(steps, batch, 3, hidden_size)
     r, z, n = (gates[:, :, gate] for gate in range(3))
@@ -136,32 +131,28 @@ def direction_forward(params: Params, suffix: str, x: Array, h_0: Array) -> tupl
             np.subtract(previous, n_t, out=h_t)
             h_t *= z_t
             h_t += n_t
-    return h, Gates(gates, hidden_n)
+    return Steps(x, (h,), Gates(gates, hidden_n))
 
 
 def backward(
     model: GRU, params: Params, cache: Cache, d_output: Array | None = None, d_h_n: Array | None = None
 ) -> dict[str, Array]:
     """Backpropagation through time. Arguments, results and errors as in ``rnn.backward``."""
-
-    def run(
-        suffix: str, steps: Steps, d_h: Array, d_last: Sequence[Array], _: Array | None
-    ) -> tuple[Array, Sequence[Array], dict[str, Array]]:
-        d_x, d_h_0, grads = direction_backward(params, suffix, steps.x, steps.states[0], steps.saved, d_h, d_last[0])
-        return d_x, (d_h_0,), grads
-
-    grads, (d_h_0,) = network_backward(model, run, params, cache, d_output, {"d_h_n": d_h_n})
+    grads, (d_h_0,) = network_backward(model, direction_backward, params, cache, d_output, {"d_h_n": d_h_n})
     return grads | {"h_0": d_h_0}
 
 
 def direction_backward(
-    params: Params, suffix: str, x: Array, h: Array, saved: Gates, d_states: Array, d_h_n: Array
-) -> tuple[Array, Array, dict[str, Array]]:
+    params: Params, steps: Steps, d_states: Sequence[Array], d_last: Sequence[Array]
+) -> tuple[Array, Sequence[Array], dict[str, Array]]:
     """Backward of one layer in one direction: d_x (T, B, inputs), d_h_0 (B, H), and the parameters' gradients.
 
-    ``x`` and ``h`` as in ``direction_forward``, ``d_states`` (T, B, H) and ``d_h_n`` (B, H) from above.
+    ``steps`` from ``direction_forward``; from above come ``d_states``, on h at every step, (T, B, H), and ``d_last``,
+    on h_n, (B, H).
     """
-    weight_ih, weight_hh = params["weight_ih" + suffix], params["weight_hh" + suffix]
+    weight_ih, weight_hh = params["weight_ih"], params["weight_hh"]
+    x, (h,), saved = steps
+    (d_output,), (d_h_n,) = d_states, d_last
     previous = h[:-1]
     r, z, n = (saved.all[:, :, gate] for gate in range(3))
     # what d_h_t is multiplied by on the hidden side, for all steps at once
@@ -173,7 +164,7 @@ def direction_backward(
 
     d_hidden = np.empty_like(slopes)
     d_hidden_rows = d_hidden.reshape(*d_hidden.shape[:2], weight_hh.shape[0])
-    d_all_h = d_states.copy()
+    d_all_h = d_output.copy()
     d_h, d_through = d_h_n.copy(), np.empty_like(d_h_n)
     for t in reversed(range(len(x))):
         d_h_t = d_all_h[t]  # holds d_output_t until the line below completes it
@@ -190,14 +181,14 @@ def direction_backward(
     d_pre_rows = d_pre.reshape(d_hidden_rows.shape)
     d_rows = rows(d_pre_rows)
     grads = {
-        "weight_ih" + suffix: weight_gradient(d_rows, x),
-        "weight_hh" + suffix: weight_gradient(rows(d_hidden_rows), previous),
+        "weight_ih": weight_gradient(d_rows, x),
+        "weight_hh": weight_gradient(rows(d_hidden_rows), previous),
     }
-    if "bias_ih" + suffix in params:
-        grads["bias_ih" + suffix] = bias_gradient(d_pre_rows)
-        grads["bias_hh" + suffix] = bias_gradient(d_hidden_rows)
+    if "bias_ih" in params:
+        grads["bias_ih"] = bias_gradient(d_pre_rows)
+        grads["bias_hh"] = bias_gradient(d_hidden_rows)
     d_x = d_rows.dot(weight_ih).reshape(x.shape)
-    return d_x, d_h_0, grads
+    return d_x, (d_h_0,), grads
 
 
 @dataclass(frozen=True)
@@ -216,22 +207,10 @@ class GRUCell(Cell):
     bias: bool = True
 
 
-class CellCache(NamedTuple):
-    """What ``cell_backward`` needs of a ``cell_forward``."""
-
-    batched: bool
-    x: Array
-    h: Array
-    """hx and the new state, (2, B, H)"""
-    saved: Gates
-
-
 def cell_forward(model: GRUCell, params: Params, x: Array, hx: Array | None = None) -> tuple[Array, CellCache]:
     """One step: the new state, and the cache for ``cell_backward``. Arguments and errors as in ``rnn.cell_forward``."""
-    x_1, (h_0,) = cell_arguments(model, params, x, {"hx": hx})
-    h, saved = direction_forward(params, "", x_1, h_0)
-    batched = x.ndim == 2
-    return (h[1] if batched else h[1, 0]), CellCache(batched, x_1, h, saved)
+    (h,), cache = step_forward(model, direction_forward, params, x, {"hx": hx})
+    return h, cache
 
 
 def cell_backward(model: GRUCell, params: Params, cache: CellCache, d_h: Array | None = None) -> dict[str, Array]:
@@ -243,10 +222,5 @@ def cell_backward(model: GRUCell, params: Params, cache: CellCache, d_h: Array |
         TypeError: not an array.
         RuntimeError: a wrong shape or dtype, complex numbers.
     """
-    check_params(params, model.parameter_shapes)
-    d_states = cell_gradient("d_h", d_h, cache.h[1], cache.batched)[None]
-    d_x, d_hx, grads = direction_backward(
-        params, "", cache.x, cache.h, cache.saved, d_states, np.zeros_like(cache.h[0])
-    )
-    d_input = d_x[0]
-    return grads | ({"input": d_input, "hx": d_hx} if cache.batched else {"input": d_input[0], "hx": d_hx[0]})
+    grads, (d_hx,) = step_backward(model, direction_backward, params, cache, {"d_h": d_h})
+    return grads | {"hx": d_hx}

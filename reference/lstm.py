@@ -33,7 +33,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from reference.cells import Cell, cell_arguments, cell_gradient
+from reference.cells import Cell, CellCache, step_backward, step_forward
 from reference.checks import Array, Params, Shape, check_params, check_type
 from reference.packing import Lengths
 from reference.recurrent import Cache, Network, Steps, bias_gradient, rows, sigmoid_in_place, weight_gradient
@@ -114,23 +114,20 @@ def forward(
     each direction, ``c_0`` and ``c_n`` H. A state that is left out starts as zeros.
     """
     dtype = check_params(params, model.parameter_shapes)
-
-    def run(suffix: str, x: Array, initial: Sequence[Array]) -> Steps:
-        h, c, gates = direction_forward(params, suffix, x, *initial)
-        return Steps(x, (h, c), gates)
-
     output, (h_n, c_n), cache = network_forward(
-        model, run, params, dtype, x, {"h_0": h_0, "c_0": c_0}, lengths, enforce_sorted, dropout_masks
+        model, direction_forward, params, dtype, x, {"h_0": h_0, "c_0": c_0}, lengths, enforce_sorted, dropout_masks
     )
     return output, h_n, c_n, cache
 
 
-def direction_forward(params: Params, suffix: str, x: Array, h_0: Array, c_0: Array) -> tuple[Array, Array, Gates]:
-    """One layer in one direction, for x (T, B, inputs).
+def direction_forward(params: Params, x: Array, initial: Sequence[Array]) -> Steps:
+    """One layer in one direction, for x (T, B, inputs), its parameters under their names without suffix.
 
-    Gives h and c, the initial state and after it that of every step, (T + 1, B, P) and (T + 1, B, H), and the gates.
+    ``states`` of the result are h and c, each the initial state and after it that of every step, (T + 1, B, P) and
+    (T + 1, B, H); ``saved`` are the gates.
     """
-    weight_hh, weight_hr = params["weight_hh" + suffix], params.get("weight_hr" + suffix)
+    weight_ih, weight_hh, weight_hr = params["weight_ih"], params["weight_hh"], params.get("weight_hr")
+    h_0, c_0 = initial
     steps, batch, _ = x.shape
     hidden_size = len(weight_hh) // 4
 
@@ -138,9 +135,9 @@ def direction_forward(params: Params, suffix: str, x: Array, h_0: Array, c_0: Ar
     c = np.empty_like(x, order="C", shape=(steps + 1, batch, hidden_size))
     h[0], c[0] = h_0, c_0
     pre = np.empty_like(x, order="C", shape=(steps, batch, 4 * hidden_size))
-    rows(x).dot(params["weight_ih" + suffix].T, out=rows(pre))
-    if "bias_ih" + suffix in params:
-        bias = params["bias_ih" + suffix] + params["bias_hh" + suffix]
+    rows(x).dot(weight_ih.T, out=rows(pre))
+    if "bias_ih" in params:
+        bias = params["bias_ih"] + params["bias_hh"]
         pre += bias
 
     gates = pre.reshape(steps, batch, 4, hidden_size)  # the same memory: the arguments become the gates, step by step
@@ -166,7 +163,7 @@ def direction_forward(params: Params, suffix: str, x: Array, h_0: Array, c_0: Ar
             np.multiply(o[t], tanh_c[t], out=unprojected[t])
             if weight_hr is not None:
                 h[t + 1] = unprojected[t].dot(weight_hr.T)
-    return h, c, Gates(gates, tanh_c, unprojected)
+    return Steps(x, (h, c), Gates(gates, tanh_c, unprojected))
 
 
 def backward(
@@ -181,39 +178,22 @@ def backward(
 
     Arguments and errors are those of ``rnn.backward``; ``d_c_n`` is the gradient with respect to ``c_n``.
     """
-
-    def run(
-        suffix: str, steps: Steps, d_h: Array, d_last: Sequence[Array], d_c: Array | None
-    ) -> tuple[Array, Sequence[Array], dict[str, Array]]:
-        (h, c), (d_h_n, d_c_n) = steps.states, d_last
-        d_x, d_h_0, d_c_0, grads = direction_backward(
-            params, suffix, steps.x, h, c, steps.saved, d_h, d_h_n, d_c_n, d_c
-        )
-        return d_x, (d_h_0, d_c_0), grads
-
-    grads, (d_h_0, d_c_0) = network_backward(model, run, params, cache, d_output, {"d_h_n": d_h_n, "d_c_n": d_c_n})
+    d_final = {"d_h_n": d_h_n, "d_c_n": d_c_n}
+    grads, (d_h_0, d_c_0) = network_backward(model, direction_backward, params, cache, d_output, d_final)
     return grads | {"h_0": d_h_0, "c_0": d_c_0}
 
 
 def direction_backward(
-    params: Params,
-    suffix: str,
-    x: Array,
-    h: Array,
-    c: Array,
-    saved: Gates,
-    d_states: Array,
-    d_h_n: Array,
-    d_c_n: Array,
-    d_cells: Array | None = None,
-) -> tuple[Array, Array, Array, dict[str, Array]]:
-    """Backward of one layer in one direction: d_x (T, B, inputs), d_h_0, d_c_0, and the parameters' gradients.
+    params: Params, steps: Steps, d_states: Sequence[Array], d_last: Sequence[Array]
+) -> tuple[Array, Sequence[Array], dict[str, Array]]:
+    """Backward of one layer in one direction: d_x (T, B, inputs), d_h_0 and d_c_0, and the parameters' gradients.
 
-    ``x``, ``h`` and ``c`` as in ``direction_forward``; from above come ``d_states`` (T, B, P), ``d_h_n`` (B, P) and
-    ``d_c_n`` (B, H), and ``d_cells`` (T, B, H) where sequences end before the last step.
+    ``steps`` from ``direction_forward``; from above come ``d_states``, on h at every step, (T, B, P), and where
+    sequences end before the last step on c, (T, B, H), and ``d_last``, on h_n and c_n, (B, P) and (B, H).
     """
-    weight_ih, weight_hh = params["weight_ih" + suffix], params["weight_hh" + suffix]
-    weight_hr = params.get("weight_hr" + suffix)
+    weight_ih, weight_hh, weight_hr = params["weight_ih"], params["weight_hh"], params.get("weight_hr")
+    x, (h, c), saved = steps
+    (d_output, *d_cells), (d_h_n, d_c_n) = d_states, d_last
     previous, c_previous = h[:-1], c[:-1]
     tanh_c = saved.tanh_c
     i, f, g, o = (saved.all[:, :, gate] for gate in range(4))
@@ -227,15 +207,15 @@ def direction_backward(
 
     d_pre = np.empty_like(slopes)
     d_pre_rows = d_pre.reshape(*d_pre.shape[:2], weight_hh.shape[0])
-    d_projected = d_states.copy()
+    d_projected = d_output.copy()
     d_h, d_c = d_h_n.copy(), d_c_n.copy()
     for t in reversed(range(len(x))):
         d_h_t = d_projected[t]  # holds d_output_t until the line below completes it
         d_h_t += d_h
         if weight_hr is not None:
             d_h_t = d_h_t.dot(weight_hr)
-        if d_cells is not None:
-            d_c += d_cells[t]
+        for d_cell in d_cells:
+            d_c += d_cell[t]
         d_c += d_h_t * slope_c[t]
         np.multiply(d_c[:, None], slopes[t, :, :3], out=d_pre[t, :, :3])
         np.multiply(d_h_t, slopes[t, :, 3], out=d_pre[t, :, 3])
@@ -246,16 +226,16 @@ def direction_backward(
 
     d_rows = rows(d_pre_rows)
     grads = {
-        "weight_ih" + suffix: weight_gradient(d_rows, x),
-        "weight_hh" + suffix: weight_gradient(d_rows, previous),
+        "weight_ih": weight_gradient(d_rows, x),
+        "weight_hh": weight_gradient(d_rows, previous),
     }
-    if "bias_ih" + suffix in params:
-        grads["bias_ih" + suffix] = bias_gradient(d_pre_rows)
-        grads["bias_hh" + suffix] = grads["bias_ih" + suffix].copy()
+    if "bias_ih" in params:
+        grads["bias_ih"] = bias_gradient(d_pre_rows)
+        grads["bias_hh"] = grads["bias_ih"].copy()
     if weight_hr is not None:
-        grads["weight_hr" + suffix] = weight_gradient(rows(d_projected), saved.unprojected)
+        grads["weight_hr"] = weight_gradient(rows(d_projected), saved.unprojected)
     d_x = d_rows.dot(weight_ih).reshape(x.shape)
-    return d_x, d_h_0, d_c_0, grads
+    return d_x, (d_h_0, d_c_0), grads
 
 
 @dataclass(frozen=True)
@@ -274,17 +254,6 @@ class LSTMCell(Cell):
     bias: bool = True
 
 
-class CellCache(NamedTuple):
-    """What ``cell_backward`` needs of a ``cell_forward``."""
-
-    batched: bool
-    x: Array
-    h: Array
-    """hx and the new state, (2, B, H); c likewise"""
-    c: Array
-    saved: Gates
-
-
 def cell_forward(
     model: LSTMCell, params: Params, x: Array, hx: Array | None = None, cx: Array | None = None
 ) -> tuple[Array, Array, CellCache]:
@@ -292,10 +261,8 @@ def cell_forward(
 
     Arguments and errors as in ``rnn.cell_forward``.
     """
-    x_1, (h_0, c_0) = cell_arguments(model, params, x, {"hx": hx, "cx": cx})
-    h, c, saved = direction_forward(params, "", x_1, h_0, c_0)
-    cache = CellCache(x.ndim == 2, x_1, h, c, saved)
-    return (h[1], c[1], cache) if cache.batched else (h[1, 0], c[1, 0], cache)
+    (h, c), cache = step_forward(model, direction_forward, params, x, {"hx": hx, "cx": cx})
+    return h, c, cache
 
 
 def cell_backward(
@@ -307,11 +274,5 @@ def cell_backward(
         TypeError: not an array.
         RuntimeError: a wrong shape or dtype, complex numbers.
     """
-    check_params(params, model.parameter_shapes)
-    d_states = cell_gradient("d_h", d_h, cache.h[1], cache.batched)[None]
-    d_c_n = cell_gradient("d_c", d_c, cache.c[1], cache.batched)
-    d_x, d_hx, d_cx, grads = direction_backward(
-        params, "", cache.x, cache.h, cache.c, cache.saved, d_states, np.zeros_like(cache.h[0]), d_c_n
-    )
-    given = {"input": d_x[0], "hx": d_hx, "cx": d_cx}
-    return grads | (given if cache.batched else {name: value[0] for name, value in given.items()})
+    grads, (d_hx, d_cx) = step_backward(model, direction_backward, params, cache, {"d_h": d_h, "d_c": d_c})
+    return grads | {"hx": d_hx, "cx": d_cx}

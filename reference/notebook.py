@@ -369,8 +369,7 @@ class _Recurrent:
         self.X: Any = None
         self.A: Any = None
         self.ht: Any = None
-        self._x: Any = None
-        self._states: Any = None
+        self._steps: Any = None
         self.dA: Any = None
         self.dWX: Any = None
         self.dWh: Any = None
@@ -396,20 +395,15 @@ class _Recurrent:
         initial = np.zeros_like(x, shape=state_shape) if h_0 is None else np.array(h_0, dtype=dtype, subok=True)
         if initial.shape != state_shape:
             raise ValueError(f"h_0 must have shape {state_shape}, got {initial.shape}")
-        self._x = x
-        self._states = rnn.direction_forward(_nonlinearity(self.activation), params, "", x, initial)
-        self.A = self._states[1:].swapaxes(0, 1)
-        self.ht = self._states[-1]
+        self._steps = rnn.direction_forward(_nonlinearity(self.activation), params, x, [initial])
+        (states,) = self._steps.states
+        self.A = states[1:].swapaxes(0, 1)
+        self.ht = states[-1]
 
     def _backward(self, d_states: Array) -> Array:
-        d_x, self.dh0, grads = rnn.direction_backward(
-            _nonlinearity(self.activation),
-            self._torch_params(),
-            "",
-            self._x,
-            self._states,
-            d_states,
-            np.zeros_like(self._states[0]),
+        nothing = np.zeros_like(d_states[0])
+        d_x, (self.dh0,), grads = rnn.direction_backward(
+            _nonlinearity(self.activation), self._torch_params(), self._steps, [d_states], [nothing]
         )
         self.dWX, self.dWh, self.dB = grads["weight_ih"].T, grads["weight_hh"].T, grads["bias_ih"][None]
         self.optimizer.update(self)
@@ -476,7 +470,7 @@ class SimpleRNN2(_Recurrent):
             ValueError: a wrong shape, or no array of numbers.
         """
         self.dA = _upstream(dA, self.ht)
-        d_states = np.zeros_like(self._states[1:])
+        d_states = np.zeros_like(self._steps.states[0][1:])
         d_states[-1] = self.dA
         return self._backward(d_states)
 

@@ -49,15 +49,12 @@ def last_state(states: Array, padding: Padding) -> Array:
     return last
 
 
-def at_the_ends(d_h: Array, d_last: Sequence[Array], padding: Padding) -> tuple[Array, Array | None, Sequence[Array]]:
+def at_the_ends(d_h: Array, d_last: Sequence[Array], padding: Padding) -> tuple[list[Array], list[Array]]:
     """Gradients of final states, moved from the last step of the batch to each sequence's own.
 
-    Gives what enters on h at every step, (T, B, ...), the same for a second state, and zeros for the last step.
+    Gives what enters on each state at every step, (T, B, ...), ``d_h`` included, and zeros for the last step.
     """
-    d_h = d_h.copy()
-    d_h[padding.ends] += d_last[0]
-    d_carried = None
-    if len(d_last) > 1:
-        d_carried = np.zeros_like(d_h, shape=(len(d_h), *d_last[1].shape))
-        d_carried[padding.ends] = d_last[1]
-    return d_h, d_carried, [np.zeros_like(d_end) for d_end in d_last]
+    d_states = [d_h.copy(), *(np.zeros_like(d_h, shape=(len(d_h), *d.shape)) for d in d_last[1:])]
+    for d_state, d_end in zip(d_states, d_last, strict=True):
+        d_state[padding.ends] += d_end
+    return d_states, [np.zeros_like(d_end) for d_end in d_last]

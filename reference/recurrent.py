@@ -101,11 +101,16 @@ class Network:
     def parameter_shapes(self) -> dict[str, Shape]:
         """Names and shapes of the parameters, in the order of torch's ``state_dict``."""
         shapes: dict[str, Shape] = {}
-        for index, suffix in enumerate(self.suffixes):
+        for index, names in enumerate(self.direction_names):
             first_layer = index < self.num_directions
             inputs = self.input_size if first_layer else self.num_directions * self.output_size
-            shapes |= {name + suffix: shape for name, shape in self.direction_shapes(inputs).items()}
+            shapes |= {names[name]: shape for name, shape in self.direction_shapes(inputs).items()}
         return shapes
+
+    @cached_property
+    def direction_names(self) -> list[dict[str, str]]:
+        """For every layer and direction the names of its parameters in ``params``, by those without suffix."""
+        return [{name: name + suffix for name in self.direction_shapes(self.input_size)} for suffix in self.suffixes]
 
     def direction_shapes(self, inputs: int) -> dict[str, Shape]:
         """Those of one layer in one direction, which reads so many features, without its suffix."""
@@ -139,19 +144,19 @@ class Cache(NamedTuple):
     """of every layer and direction"""
 
 
-Forward: TypeAlias = Callable[[str, Array, Sequence[Array]], Steps]
-"""one layer in one direction: ``run(suffix, x, initial)``"""
-Backward: TypeAlias = Callable[
-    [str, Steps, Array, Sequence[Array], Array | None], tuple[Array, Sequence[Array], dict[str, Array]]
+DirectionForward: TypeAlias = Callable[[Params, Array, Sequence[Array]], Steps]
+"""one layer in one direction: ``run(params, x, initial)``, where parameters have their names without suffix"""
+DirectionBackward: TypeAlias = Callable[
+    [Params, Steps, Sequence[Array], Sequence[Array]], tuple[Array, Sequence[Array], dict[str, Array]]
 ]
-"""its backward: ``run(suffix, steps, d_h, d_last, d_carried)`` gives d_x, the gradients of the initial states and
-those of the parameters. ``d_h`` enters at every step, (T, B, ...), ``d_last`` on each final state at the last step,
-(B, ...); where sequences end earlier, ``d_carried`` is what enters at every step on a second state"""
+"""its backward: ``run(params, steps, d_states, d_last)`` gives d_x, the gradients of the initial states and those of
+the parameters. ``d_states`` enters at every step, (T, B, ...), on h, and where sequences end before the last step on
+what else is carried, too; ``d_last`` enters on each final state at the last step, (B, ...)"""
 
 
 def forward(
     model: Network,
-    run: Forward,
+    run: DirectionForward,
     params: Params,
     dtype: np.dtype[Any],
     x: Array,
@@ -192,7 +197,8 @@ def forward(
             index = model.state_index(layer, direction)
             # the reverse direction reads the sequence from its end, and its states are turned back for the output
             direction_input = turned(layer_input, padding) if direction else layer_input
-            ran = run(model.suffixes[index], direction_input, [start[index] for start in starts])
+            own = {name: params[full] for name, full in model.direction_names[index].items()}
+            ran = run(own, direction_input, [start[index] for start in starts])
             for final, states in zip(finals, ran.states, strict=True):
                 final[index] = states[-1] if padding is None else last_state(states, padding)
             h = ran.states[0][1:]
@@ -213,7 +219,7 @@ def forward(
 
 def backward(
     model: Network,
-    run: Backward,
+    run: DirectionBackward,
     params: Params,
     cache: Cache,
     d_output: Array | None,
@@ -248,15 +254,17 @@ def backward(
             d_h = d_layer[..., direction * size : (direction + 1) * size]
             if direction:
                 d_h = turned(d_h, padding)
-            d_last: Sequence[Array] = [d_n[index] for d_n in d_finals]
-            d_carried = None
+            d_last = [d_n[index] for d_n in d_finals]
+            d_states = [d_h]
             if padding is not None:
-                d_h, d_carried, d_last = at_the_ends(d_h, d_last, padding)
-            d_x, d_starts, direction_grads = run(model.suffixes[index], cache.steps[index], d_h, d_last, d_carried)
+                d_states, d_last = at_the_ends(d_h, d_last, padding)
+            names = model.direction_names[index]
+            own = {name: params[full] for name, full in names.items()}
+            d_x, d_starts, own_grads = run(own, cache.steps[index], d_states, d_last)
             for d_0, d_start in zip(d_initials, d_starts, strict=True):
                 d_0[index] = d_start
             d_inputs.append(turned(d_x, padding) if direction else d_x)
-            grads.update(direction_grads)
+            grads.update({names[name]: grad for name, grad in own_grads.items()})
         d_layer = d_inputs[0] + d_inputs[1] if model.bidirectional else d_inputs[0]
         if cache.masks and layer:
             d_layer = d_layer * cache.masks[layer - 1]

@@ -20,11 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from reference.cells import Cell, cell_arguments, cell_gradient
+from reference.cells import Cell, CellCache, step_backward, step_forward
 from reference.checks import FLOATS, Array, Params, check_params
 from reference.packing import Lengths
 from reference.recurrent import Cache, Network, Steps, bias_gradient, rows, weight_gradient
@@ -140,19 +141,20 @@ def forward(
     if model.nonlinearity != "tanh" and dtype not in FLOATS:
         raise RuntimeError(f"{model.nonlinearity} is not defined for {dtype}, only tanh is")
     nonlinearity = NONLINEARITIES[model.nonlinearity]
-
-    def run(suffix: str, x: Array, initial: Sequence[Array]) -> Steps:
-        return Steps(x, (direction_forward(nonlinearity, params, suffix, x, initial[0]),))
-
+    run = partial(direction_forward, nonlinearity)
     output, (h_n,), cache = network_forward(
         model, run, params, dtype, x, {"h_0": h_0}, lengths, enforce_sorted, dropout_masks
     )
     return output, h_n, cache
 
 
-def direction_forward(nonlinearity: Nonlinearity, params: Params, suffix: str, x: Array, h_0: Array) -> Array:
-    """One layer in one direction: h_0 and the state after every step, (T + 1, B, H), for x (T, B, inputs)."""
-    weight_hh = params["weight_hh" + suffix]
+def direction_forward(nonlinearity: Nonlinearity, params: Params, x: Array, initial: Sequence[Array]) -> Steps:
+    """One layer in one direction, for x (T, B, inputs), its parameters under their names without suffix.
+
+    ``states`` of the result is h: h_0 and after it the state of every step, (T + 1, B, H).
+    """
+    weight_ih, weight_hh = params["weight_ih"], params["weight_hh"]
+    (h_0,) = initial
     steps, batch, _ = x.shape
     hidden_size = len(weight_hh)
 
@@ -160,19 +162,19 @@ def direction_forward(nonlinearity: Nonlinearity, params: Params, suffix: str, x
     h = np.empty_like(x, order="C", shape=(steps + 1, batch, hidden_size))
     h[0] = h_0
     pre = h[1:]  # becomes the states, step by step
-    rows(x).dot(params["weight_ih" + suffix].T, out=rows(pre))
-    if "bias_ih" + suffix in params:
-        bias = params["bias_ih" + suffix] + params["bias_hh" + suffix]
+    rows(x).dot(weight_ih.T, out=rows(pre))
+    if "bias_ih" in params:
+        bias = params["bias_ih"] + params["bias_hh"]
         pre += bias
 
     weight_hh_t = weight_hh.T.copy()  # contiguous: up to twice as fast in the loop as the view
-    recurrent = np.empty_like(h[0])
-    for t in range(steps):
-        previous, h_t = h[t], pre[t]
-        previous.dot(weight_hh_t, out=recurrent)
-        h_t += recurrent
+    previous = h[0]
+    recurrent = np.empty_like(previous)
+    for h_t in pre:
+        h_t += previous.dot(weight_hh_t, out=recurrent)
         nonlinearity.forward(h_t, h_t)
-    return h
+        previous = h_t
+    return Steps(x, (h,))
 
 
 def backward(
@@ -193,28 +195,25 @@ def backward(
         RuntimeError: a wrong shape or dtype, complex numbers.
     """
     nonlinearity = NONLINEARITIES[model.nonlinearity]
-
-    def run(
-        suffix: str, steps: Steps, d_h: Array, d_last: Sequence[Array], _: Array | None
-    ) -> tuple[Array, Sequence[Array], dict[str, Array]]:
-        d_x, d_h_0, grads = direction_backward(nonlinearity, params, suffix, steps.x, steps.states[0], d_h, d_last[0])
-        return d_x, (d_h_0,), grads
-
+    run = partial(direction_backward, nonlinearity)
     grads, (d_h_0,) = network_backward(model, run, params, cache, d_output, {"d_h_n": d_h_n})
     grads["h_0"] = d_h_0
     return grads
 
 
 def direction_backward(
-    nonlinearity: Nonlinearity, params: Params, suffix: str, x: Array, h: Array, d_states: Array, d_h_n: Array
-) -> tuple[Array, Array, dict[str, Array]]:
+    nonlinearity: Nonlinearity, params: Params, steps: Steps, d_states: Sequence[Array], d_last: Sequence[Array]
+) -> tuple[Array, Sequence[Array], dict[str, Array]]:
     """Backward of one layer in one direction: d_x (T, B, inputs), d_h_0 (B, H), and the parameters' gradients.
 
-    ``x`` and ``h`` as in ``direction_forward``, ``d_states`` (T, B, H) and ``d_h_n`` (B, H) from above.
+    ``steps`` from ``direction_forward``; from above come ``d_states``, on h at every step, (T, B, H), and ``d_last``,
+    on h_n, (B, H).
     """
-    weight_ih, weight_hh = params["weight_ih" + suffix], params["weight_hh" + suffix]
+    weight_ih, weight_hh = params["weight_ih"], params["weight_hh"]
+    x, (h,), _ = steps
+    (d_output,), (d_h_n,) = d_states, d_last
     previous = h[:-1]
-    d_pre = d_states.copy()
+    d_pre = d_output.copy()
     d_h = d_h_n.copy()
     slope = nonlinearity.slope(h[1:])
     for t in reversed(range(len(x))):
@@ -227,14 +226,14 @@ def direction_backward(
 
     d_rows = rows(d_pre)
     grads = {
-        "weight_ih" + suffix: weight_gradient(d_rows, x),
-        "weight_hh" + suffix: weight_gradient(d_rows, previous),
+        "weight_ih": weight_gradient(d_rows, x),
+        "weight_hh": weight_gradient(d_rows, previous),
     }
-    if "bias_ih" + suffix in params:
-        grads["bias_ih" + suffix] = bias_gradient(d_pre)
-        grads["bias_hh" + suffix] = grads["bias_ih" + suffix].copy()
+    if "bias_ih" in params:
+        grads["bias_ih"] = bias_gradient(d_pre)
+        grads["bias_hh"] = grads["bias_ih"].copy()
     d_x = d_rows.dot(weight_ih).reshape(x.shape)
-    return d_x, d_h_0, grads
+    return d_x, (d_h_0,), grads
 
 
 @dataclass(frozen=True)
@@ -252,15 +251,6 @@ class RNNCell(Cell):
     nonlinearity: str = "tanh"
 
 
-class CellCache(NamedTuple):
-    """What ``cell_backward`` needs of a ``cell_forward``."""
-
-    batched: bool
-    x: Array
-    h: Array
-    """hx and the new state, (2, B, H)"""
-
-
 def cell_forward(model: RNNCell, params: Params, x: Array, hx: Array | None = None) -> tuple[Array, CellCache]:
     """One step of the recurrence: h' = tanh(x W_ih^T + b_ih + hx W_hh^T + b_hh), and the cache for ``cell_backward``.
 
@@ -275,12 +265,15 @@ def cell_forward(model: RNNCell, params: Params, x: Array, hx: Array | None = No
         IndexError: ``hx`` has one number per sample.
         RuntimeError: another wrong shape or dtype, or an unknown nonlinearity.
     """
-    x_1, (h_0,) = cell_arguments(model, params, x, {"hx": hx})
-    if model.nonlinearity == "relu" and x_1.dtype not in FLOATS:
-        raise RuntimeError(f"relu is not defined for {x_1.dtype}, only tanh is")
-    h = direction_forward(_cell_nonlinearity(model), params, "", x_1, h_0)
-    batched = x.ndim == 2
-    return (h[1] if batched else h[1, 0]), CellCache(batched, x_1, h)
+
+    def run(params: Params, x: Array, initial: Sequence[Array]) -> Steps:
+        # asked for here, since torch, too, looks at the arguments' shapes first
+        if model.nonlinearity == "relu" and x.dtype not in FLOATS:
+            raise RuntimeError(f"relu is not defined for {x.dtype}, only tanh is")
+        return direction_forward(_cell_nonlinearity(model), params, x, initial)
+
+    (h,), cache = step_forward(model, run, params, x, {"hx": hx})
+    return h, cache
 
 
 def cell_backward(model: RNNCell, params: Params, cache: CellCache, d_h: Array | None = None) -> dict[str, Array]:
@@ -292,13 +285,9 @@ def cell_backward(model: RNNCell, params: Params, cache: CellCache, d_h: Array |
         TypeError: not an array.
         RuntimeError: a wrong shape or dtype, complex numbers, or an unknown nonlinearity.
     """
-    check_params(params, model.parameter_shapes)
-    d_states = cell_gradient("d_h", d_h, cache.h[1], cache.batched)[None]
-    d_x, d_hx, grads = direction_backward(
-        _cell_nonlinearity(model), params, "", cache.x, cache.h, d_states, np.zeros_like(cache.h[0])
-    )
-    d_input = d_x[0]
-    return grads | ({"input": d_input, "hx": d_hx} if cache.batched else {"input": d_input[0], "hx": d_hx[0]})
+    run = partial(direction_backward, _cell_nonlinearity(model))
+    grads, (d_hx,) = step_backward(model, run, params, cache, {"d_h": d_h})
+    return grads | {"hx": d_hx}
 
 
 def _cell_nonlinearity(model: RNNCell) -> Nonlinearity:

@@ -21,8 +21,8 @@ LSTM_SIGMOID = (
     "candidate = np.tanh(g_t)\n            sigmoid_in_place(pre_t)  # of all four at once; the third is replaced\n"
     "            g_t[...] = candidate"
 )
-ADD_BIASES = 'bias = params["bias_ih" + suffix] + params["bias_hh" + suffix]'
-BIAS_HH_GRADIENT = 'grads["bias_hh" + suffix] = grads["bias_ih" + suffix].copy()'
+ADD_BIASES = 'bias = params["bias_ih"] + params["bias_hh"]'
+BIAS_HH_GRADIENT = 'grads["bias_hh"] = grads["bias_ih"].copy()'
 FORGOTTEN = "np.multiply(f[t], c_previous, out=c_t)"
 BLOCKS_TRANSPOSED = (
     "weight_hh_t = weight_hh.T.copy()",
@@ -162,7 +162,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "lstm-recurrent-bias-ignored",
         "without bias_hh in the LSTM's forward pass",
         "Where a single bias is kept, loading only bias_ih loses half of torch's; its gradient is still reported.",
-        (ADD_BIASES, 'bias = params["bias_ih" + suffix]', FORWARD),
+        (ADD_BIASES, 'bias = params["bias_ih"]', FORWARD),
         seen_in=("layers with a single bias",),
     ),
     _lstm(
@@ -296,10 +296,10 @@ DIVERGENCES: tuple[Divergence, ...] = (
             BACKWARD,
         ),
         (
-            'if "bias_ih" + suffix in params',
+            'if "bias_ih" in params',
             "if weight_hr is None:\n"
-            f'        grads["weight_hh" + suffix] = {TRANSPOSE_BLOCKS.format("""grads["weight_hh" + suffix]""")}\n'
-            '    if "bias_ih" + suffix in params',
+            f'        grads["weight_hh"] = {TRANSPOSE_BLOCKS.format("""grads["weight_hh"]""")}\n'
+            '    if "bias_ih" in params',
             BACKWARD,
         ),
         seen_in=("weights loaded from a framework that keeps the transpose",),
@@ -417,7 +417,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "lengths-ignored-for-the-final-cell-gradient",
         "without the gradient on c_n of sequences of different lengths",
         "It has to enter at each sequence's own last step, as that on h_n does.",
-        (Patch("lstm", "d_c += d_cells[t]", "d_c += 0 * d_cells[t]", BACKWARD),),
+        (Patch("lstm", "d_c += d_cell[t]", "d_c += 0 * d_cell[t]", BACKWARD),),
     ),
     # ----------------------------------------------------------------------------------------------- projection
     _lstm(
@@ -436,7 +436,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "W_hr's gradient then has only the output's part, not that of later steps.",
         (
             "weight_gradient(rows(d_projected), saved.unprojected)",
-            "weight_gradient(rows(d_states), saved.unprojected)",
+            "weight_gradient(rows(d_output), saved.unprojected)",
             BACKWARD,
         ),
     ),
@@ -476,9 +476,9 @@ DIVERGENCES: tuple[Divergence, ...] = (
             BACKWARD,
         ),
         (
-            'if "bias_ih" + suffix in params',
-            'grads["weight_hh" + suffix][2 * h.shape[-1] :] = weight_gradient(rows(d_hidden[:, :, 2]), r * previous)\n'
-            '    if "bias_ih" + suffix in params',
+            'if "bias_ih" in params',
+            'grads["weight_hh"][2 * h.shape[-1] :] = weight_gradient(rows(d_hidden[:, :, 2]), r * previous)\n'
+            '    if "bias_ih" in params',
             BACKWARD,
         ),
         seen_in=("Cho et al. 2014", "Keras with reset_after=False", "ONNX with linear_before_reset=0"),
@@ -717,7 +717,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "r multiplies the bias as well.",
         (
             "slope_n * saved.hidden_n * r",
-            'slope_n * (saved.hidden_n - (params["bias_hh" + suffix] if "bias_hh" + suffix in params else '
+            'slope_n * (saved.hidden_n - (params["bias_hh"] if "bias_hh" in params else '
             "np.zeros_like(weight_hh[:, 0])).reshape(3, -1)[2]) * r",
             BACKWARD,
         ),

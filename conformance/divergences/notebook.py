@@ -34,7 +34,7 @@ def _updated_in_the_loop(rate: str, *of_layers: Patch) -> Divergence:
                 "slope = nonlinearity.slope(h[1:])",
                 "slope = nonlinearity.slope(h[1:])\n"
                 "    weights_ih = np.empty_like(x, shape=(len(x), *weight_ih.shape))\n"
-                '    bias = params.get("bias_ih" + suffix, 0 * weight_hh[0]) + params.get("bias_hh" + suffix, 0.0)\n'
+                '    bias = params.get("bias_ih", 0 * weight_hh[0]) + params.get("bias_hh", 0.0)\n'
                 "    start = bias",
                 BACKWARD,
             ),
@@ -52,20 +52,20 @@ def _updated_in_the_loop(rate: str, *of_layers: Patch) -> Divergence:
             Patch("rnn", ".dot(weight_ih)", ".reshape(d_pre.shape).__matmul__(weights_ih)", BACKWARD),
             Patch(
                 "rnn",
-                '"weight_ih" + suffix: weight_gradient(d_rows, x)',
-                '"weight_ih" + suffix: (params["weight_ih" + suffix] - weight_ih) / rate',
+                '"weight_ih": weight_gradient(d_rows, x)',
+                '"weight_ih": (params["weight_ih"] - weight_ih) / rate',
                 BACKWARD,
             ),
             Patch(
                 "rnn",
-                '"weight_hh" + suffix: weight_gradient(d_rows, previous)',
-                '"weight_hh" + suffix: (params["weight_hh" + suffix] - weight_hh) / rate',
+                '"weight_hh": weight_gradient(d_rows, previous)',
+                '"weight_hh": (params["weight_hh"] - weight_hh) / rate',
                 BACKWARD,
             ),
             Patch(
                 "rnn",
-                'grads["bias_ih" + suffix] = bias_gradient(d_pre)',
-                'grads["bias_ih" + suffix] = (start - bias) / rate',
+                'grads["bias_ih"] = bias_gradient(d_pre)',
+                'grads["bias_ih"] = (start - bias) / rate',
                 BACKWARD,
             ),
             *of_layers,

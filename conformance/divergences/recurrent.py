@@ -12,13 +12,14 @@ from conformance.divergences.patching import Patch
 FORWARD = "direction_forward"
 BACKWARD = "direction_backward"
 
-ADD_BIASES = 'bias = params["bias_ih" + suffix] + params["bias_hh" + suffix]'
-BIAS_HH_GRADIENT = 'grads["bias_hh" + suffix] = grads["bias_ih" + suffix].copy()'
+ADD_BIASES = 'bias = params["bias_ih"] + params["bias_hh"]'
+BIAS_HH_GRADIENT = 'grads["bias_hh"] = grads["bias_ih"].copy()'
 FLIP_INPUT = "direction_input = turned(layer_input, padding) if direction else layer_input"
 FLIP_OUTPUT = "outputs.append(turned(h, padding) if direction else h)"
 FLIP_D_STATES = "d_h = turned(d_h, padding)"
 FLIP_D_INPUT = "d_inputs.append(turned(d_x, padding) if direction else d_x)"
 NONLINEARITY = "nonlinearity.forward(h_t, h_t)"
+PRODUCT = "previous.dot(weight_hh_t, out=recurrent)"
 BACKWARD_LOOP = "for t in reversed(range(len(x))):"
 LOOP_BODY = """d_pre_t = d_pre[t]  # holds d_output_t until the two lines below complete it
         d_pre_t += d_h
@@ -33,10 +34,10 @@ WRONG_END = Patch(
     f"final[index] = states[1] if direction else {FINAL_STATE.partition(' = ')[2]}",
     "forward",
 )
-D_LAST = "d_last: Sequence[Array] = [d_n[index] for d_n in d_finals]"
-RUN_FORWARD = "ran = run(model.suffixes[index], direction_input"
-RUN_BACKWARD = "run(model.suffixes[index], cache.steps[index], d_h"
-ENDS = "d_h, d_carried, d_last = at_the_ends(d_h, d_last, padding)"
+D_LAST = "d_last = [d_n[index] for d_n in d_finals]"
+RUN_FORWARD = "own = {name: params[full] for name, full in model.direction_names[index].items()}"
+RUN_BACKWARD = "names = model.direction_names[index]"
+ENDS = "d_states, d_last = at_the_ends(d_h, d_last, padding)"
 STATES_BEFORE = Patch("recurrent", "h = ran.states[0][1:]", "h = ran.states[0][:-1].copy()", "forward")
 WEIGHT_SUM = "d_rows.T.dot(rows(inputs))"
 BIAS_SUM = "gradient: Array = ones.dot(d_rows)"
@@ -95,7 +96,7 @@ def _windowed(steps: int) -> Divergence:
             Patch(
                 "rnn",
                 "d_h = d_h_n.copy()",
-                "d_h, upstream = np.zeros_like(d_h_n), d_states.copy()\n    upstream[-1] += d_h_n\n    d_pre[...] = 0",
+                "d_h, upstream = np.zeros_like(d_h_n), d_output.copy()\n    upstream[-1] += d_h_n\n    d_pre[...] = 0",
                 BACKWARD,
             ),
             Patch(
@@ -153,7 +154,7 @@ DIVERGENCES = (
         "recurrent-bias-ignored",
         "without bias_hh in the forward pass",
         "Where a single bias is kept, loading only bias_ih loses half of torch's; its gradient is still reported.",
-        (Patch("rnn", ADD_BIASES, 'bias = params["bias_ih" + suffix]', FORWARD),),
+        (Patch("rnn", ADD_BIASES, 'bias = params["bias_ih"]', FORWARD),),
         seen_in=("layers with a single bias",),
     ),
     Divergence(
@@ -161,7 +162,7 @@ DIVERGENCES = (
         "without bias_hh, its gradient zero",
         "As automatic differentiation has it when bias_hh takes no part.",
         (
-            Patch("rnn", ADD_BIASES, 'bias = params["bias_ih" + suffix]', FORWARD),
+            Patch("rnn", ADD_BIASES, 'bias = params["bias_ih"]', FORWARD),
             Patch("rnn", BIAS_HH_GRADIENT, f"{BIAS_HH_GRADIENT} * 0", BACKWARD),
         ),
         seen_in=("layers with a single bias",),
@@ -170,20 +171,20 @@ DIVERGENCES = (
         "input-bias-ignored",
         "without bias_ih in the forward pass",
         "The recurrent bias alone.",
-        (Patch("rnn", ADD_BIASES, 'bias = params["bias_hh" + suffix]', FORWARD),),
+        (Patch("rnn", ADD_BIASES, 'bias = params["bias_hh"]', FORWARD),),
     ),
     Divergence(
         "input-bias-twice",
         "with bias_ih twice in place of bias_ih + bias_hh, in the forward pass",
         "A slip of the pen that no shape tells: b_ih + b_ih.",
-        (Patch("rnn", ADD_BIASES, 'bias = params["bias_ih" + suffix] + params["bias_ih" + suffix]', FORWARD),),
+        (Patch("rnn", ADD_BIASES, 'bias = params["bias_ih"] + params["bias_ih"]', FORWARD),),
     ),
     Divergence(
         "bias-after-the-nonlinearity",
         "with the biases added after the nonlinearity, in the forward pass",
         "tanh(W x + W h) + b: states leave the range of tanh.",
         (
-            Patch("rnn", 'if "bias_ih" + suffix in params:', 'bias = 0\n    if "bias_ih" + suffix in params:', FORWARD),
+            Patch("rnn", 'if "bias_ih" in params:', 'bias = 0\n    if "bias_ih" in params:', FORWARD),
             Patch("rnn", "        pre += bias\n", "", FORWARD),
             Patch("rnn", NONLINEARITY, f"{NONLINEARITY}\n        h_t += bias", FORWARD),
         ),
@@ -192,14 +193,14 @@ DIVERGENCES = (
         "recurrent-bias-doubled",
         "with bias_hh counted twice in the forward pass",
         "Added once with the bias of the input and once more with the recurrent product.",
-        (Patch("rnn", ADD_BIASES, ADD_BIASES + ' + params["bias_hh" + suffix]', FORWARD),),
+        (Patch("rnn", ADD_BIASES, ADD_BIASES + ' + params["bias_hh"]', FORWARD),),
     ),
     Divergence(
         "recurrent-bias-doubled-throughout",
         "with bias_hh counted twice, in its gradient too",
         "As automatic differentiation has it.",
         (
-            Patch("rnn", ADD_BIASES, ADD_BIASES + ' + params["bias_hh" + suffix]', FORWARD),
+            Patch("rnn", ADD_BIASES, ADD_BIASES + ' + params["bias_hh"]', FORWARD),
             Patch("rnn", BIAS_HH_GRADIENT, f"{BIAS_HH_GRADIENT} * 2", BACKWARD),
         ),
     ),
@@ -254,8 +255,8 @@ DIVERGENCES = (
         (
             Patch(
                 "rnn",
-                "h_t += recurrent\n        nonlinearity.forward(h_t, h_t)",
-                "nonlinearity.forward(h_t, h_t)\n        h_t += recurrent",
+                f"h_t += {PRODUCT}\n        nonlinearity.forward(h_t, h_t)",
+                f"nonlinearity.forward(h_t, h_t)\n        h_t += {PRODUCT}",
                 FORWARD,
             ),
         ),
@@ -356,7 +357,7 @@ DIVERGENCES = (
                 f"if padding is not None:\n                {ENDS}",
                 "if direction:\n"
                 "                first = Padding(d_h, (np.zeros(batch, int), np.arange(batch)), (d_h, d_h))\n"
-                "                d_h, d_carried, d_last = at_the_ends(d_h, d_last, first)\n"
+                "                d_states, d_last = at_the_ends(d_h, d_last, first)\n"
                 f"            elif padding is not None:\n                {ENDS}",
                 "backward",
             ),
@@ -396,13 +397,13 @@ DIVERGENCES = (
             Patch(
                 "recurrent",
                 RUN_FORWARD,
-                "ran = run(model.suffixes[index ^ 1 if model.bidirectional else index], direction_input",
+                RUN_FORWARD.replace("[index]", "[index ^ 1 if model.bidirectional else index]"),
                 "forward",
             ),
             Patch(
                 "recurrent",
                 RUN_BACKWARD,
-                "run(model.suffixes[index ^ 1 if model.bidirectional else index], cache.steps[index], d_h",
+                RUN_BACKWARD.replace("[index]", "[index ^ 1 if model.bidirectional else index]"),
                 "backward",
             ),
         ),
@@ -421,14 +422,19 @@ DIVERGENCES = (
             Patch(
                 "recurrent",
                 RUN_FORWARD,
-                "ran = run(model.suffixes[layer * model.num_directions + direction], direction_input",
+                RUN_FORWARD.replace("[index]", "[layer * model.num_directions + direction]"),
                 "forward",
             ),
             Patch(
                 "recurrent",
                 RUN_BACKWARD,
-                "run(model.suffixes[layer * model.num_directions + direction], "
-                "cache.steps[layer * model.num_directions + direction], d_h",
+                RUN_BACKWARD.replace("[index]", "[layer * model.num_directions + direction]"),
+                "backward",
+            ),
+            Patch(
+                "recurrent",
+                "cache.steps[index]",
+                "cache.steps[layer * model.num_directions + direction]",
                 "backward",
             ),
         ),
@@ -714,19 +720,19 @@ DIVERGENCES = (
         "first-upstream-dropped",
         "without the gradient on the first step's output",
         "A backward loop that stops one step early.",
-        (Patch("rnn", "d_pre = d_states.copy()", "d_pre = d_states.copy()\n    d_pre[0] = 0", BACKWARD),),
+        (Patch("rnn", "d_pre = d_output.copy()", "d_pre = d_output.copy()\n    d_pre[0] = 0", BACKWARD),),
     ),
     Divergence(
         "last-upstream-dropped",
         "without the gradient on the last step's output",
         "A backward loop that starts one step late.",
-        (Patch("rnn", "d_pre = d_states.copy()", "d_pre = d_states.copy()\n    d_pre[-1] = 0", BACKWARD),),
+        (Patch("rnn", "d_pre = d_output.copy()", "d_pre = d_output.copy()\n    d_pre[-1] = 0", BACKWARD),),
     ),
     Divergence(
         "only-last-upstream",
         "with the gradient on the last step's output only",
         "As if only the last step had left the layer.",
-        (Patch("rnn", "d_pre = d_states.copy()", "d_pre = d_states.copy()\n    d_pre[:-1] = 0", BACKWARD),),
+        (Patch("rnn", "d_pre = d_output.copy()", "d_pre = d_output.copy()\n    d_pre[:-1] = 0", BACKWARD),),
     ),
     Divergence(
         "final-state-gradient-ignored",
@@ -742,7 +748,7 @@ DIVERGENCES = (
             Patch(
                 "recurrent",
                 D_LAST,
-                "d_last: Sequence[Array] = [d_n[index] if direction else d_n[index] * 0 for d_n in d_finals]",
+                "d_last = [d_n[index] if direction else d_n[index] * 0 for d_n in d_finals]",
                 "backward",
             ),
         ),
@@ -755,7 +761,7 @@ DIVERGENCES = (
             Patch(
                 "recurrent",
                 D_LAST,
-                "d_last: Sequence[Array] = [d_n[index] * 0 if direction else d_n[index] for d_n in d_finals]",
+                "d_last = [d_n[index] * 0 if direction else d_n[index] for d_n in d_finals]",
                 "backward",
             ),
         ),
@@ -769,7 +775,7 @@ DIVERGENCES = (
                 "recurrent",
                 D_LAST,
                 "top = layer == model.num_layers - 1\n"
-                "            d_last: Sequence[Array] = [d_n[index] if top else d_n[index] * 0 for d_n in d_finals]",
+                "            d_last = [d_n[index] if top else d_n[index] * 0 for d_n in d_finals]",
                 "backward",
             ),
         ),
@@ -809,7 +815,7 @@ DIVERGENCES = (
         "biases-swapped",
         "with bias_ih and bias_hh swapped",
         "The two biases enter as their sum.",
-        (Patch("rnn", ADD_BIASES, 'bias = params["bias_hh" + suffix] + params["bias_ih" + suffix]', FORWARD),),
+        (Patch("rnn", ADD_BIASES, 'bias = params["bias_hh"] + params["bias_ih"]', FORWARD),),
         equivalent="The biases occur only in their sum, and floating-point addition is commutative: outputs are equal "
         "to the last bit, and both gradients are the same sum.",
     ),

@@ -94,8 +94,8 @@ DIVERGENCES: tuple[Divergence, ...] = (
             f"parameter-gradients-clipped-to-{limit}",
             f"with every element of the parameters' gradients clipped to between -{limit} and {limit}",
             "Clipping belongs to the training loop: here it hides what the gradients are.",
-            "grads.update(direction_grads)",
-            f"grads |= {{name: np.minimum(np.maximum(a, -{limit}), {limit}) for name, a in direction_grads.items()}}",
+            "grads.update({names[name]: grad for name, grad in own_grads.items()})",
+            f"grads |= {{names[name]: np.minimum(np.maximum(a, -{limit}), {limit}) for name, a in own_grads.items()}}",
             *(("min-char-rnn",) if limit == "5.0" else ()),
         )
         for limit in ("1.0", "5.0")

@@ -12,13 +12,16 @@ def _mistake(name: str, *patches: Patch) -> Divergence:
 
 FORWARD, BACKWARD = "direction_forward", "direction_backward"
 TANH = "nonlinearity.forward(h_t, h_t)"
+PRODUCT = "h_t += previous.dot(weight_hh_t, out=recurrent)"
 
 RNN = (
-    _mistake("leaky-states", Patch("rnn", TANH, f"{TANH}\n        h_t += 0.1 * h[t]", FORWARD)),
-    _mistake("weight-ih-scaled", Patch("rnn", "rows(x).dot(params", "(rows(x) * 1.01).dot(params", FORWARD)),
-    _mistake("recurrent-product-halved", Patch("rnn", "h_t += recurrent", "h_t += recurrent / 2", FORWARD)),
+    _mistake("leaky-states", Patch("rnn", TANH, f"{TANH}\n        h_t += 0.1 * previous", FORWARD)),
+    _mistake("weight-ih-scaled", Patch("rnn", "rows(x).dot(weight", "(rows(x) * 1.01).dot(weight", FORWARD)),
+    _mistake("recurrent-product-halved", Patch("rnn", PRODUCT, f"{PRODUCT} / 2", FORWARD)),
     _mistake(
-        "recurrent-product-skipped-at-step-2", Patch("rnn", "h_t += recurrent", "h_t += recurrent * (t != 2)", FORWARD)
+        "recurrent-product-skipped-at-step-2",
+        Patch("rnn", "for h_t in pre:", "for t, h_t in enumerate(pre):", FORWARD),
+        Patch("rnn", PRODUCT, f"{PRODUCT} * (t != 2)", FORWARD),
     ),
     _mistake("bias-negated", Patch("rnn", "pre += bias", "pre -= bias", FORWARD)),
     _mistake("states-clipped", Patch("rnn", TANH, f"{TANH}\n        h_t[...] = np.minimum(h_t, 0.4)", FORWARD)),

@@ -465,8 +465,8 @@ def test_an_initial_state_of_another_class_stays_what_it_is(monkeypatch: pytest.
     layer = SimpleRNN(FEATURES, NODES, Start(), notebook.SGD(0.1), Tanh())
     run, seen = functional.direction_forward, []
 
-    def watched(*arguments: Any) -> Array:
-        seen.append(arguments[-1])
+    def watched(*arguments: Any) -> Any:
+        seen.append(arguments[-1][0])
         return run(*arguments)
 
     monkeypatch.setattr(functional, "direction_forward", watched)
