@@ -14,6 +14,7 @@ Data flows one way:
     places.py           where in a network or a run an element of an array stands
     replay.py, fma.py   the optimizers once more, with torch's own rounding
     cache.py            what was simulated before
+    judging.py          the verdict on one case, from both its runs
     run.py              all cases of a run
     processes.py        on worker processes
     log.py, schema.py   the results log, and the types of what its lines hold

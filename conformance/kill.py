@@ -20,8 +20,9 @@ from conformance.case import Case
 from conformance.compare import Check, Judge, other_zeros
 from conformance.divergences import Divergence, applied, by_id, catalogue
 from conformance.divergences.patching import functions_of
+from conformance.judging import CachedJudge, expectation
+from conformance.processes import on_processes, start_process
 from conformance.reach import executed
-from conformance.run import CachedJudge, expectation, on_processes, start_process
 from conformance.tolerance import Precision
 from conformance.trace import Trace, as_trace
 

@@ -5,12 +5,21 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, TypeVar
+
+from threadpoolctl import threadpool_limits
+
+from conformance.case import Case
+
+CASES_PER_PROCESS = 25
+"""a second process has to import torch first, which fewer cases do not repay"""
+
+Result = TypeVar("Result")
 
 
 def cores() -> int:
@@ -19,6 +28,30 @@ def cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on this platform
         return os.cpu_count() or 1
+
+
+def on_processes(
+    function: Callable[[Case], Result], cases: Sequence[Case], start: Callable[..., None], *arguments: object
+) -> Iterator[Result]:
+    """A function of every case, in order, on as many worker processes as repay their start.
+
+    ``start`` prepares a worker; where there are few cases this process does the work, and no other is started.
+    """
+    processes = min(cores(), max(len(cases) // CASES_PER_PROCESS, 1))
+    if processes == 1:
+        start_process()
+        yield from map(function, cases)
+        return
+    with workers(processes, start, *arguments) as pool:
+        yield from pool.map(function, cases, chunksize=4)
+
+
+def start_process() -> None:
+    """Keep this process to one thread: processes share the cores, and more threads each would slow all of them."""
+    from conformance.adapters import pytorch
+
+    threadpool_limits(1)
+    pytorch.use_one_thread()
 
 
 @contextmanager

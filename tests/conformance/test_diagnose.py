@@ -17,8 +17,9 @@ from conformance.diagnose import Diagnosis, Search
 from conformance.divergences import Divergence, by_id, catalogue
 from conformance.divergences.notebook import SIMPLE_RNN, SIMPLE_RNN_2
 from conformance.implementation import load
+from conformance.judging import judge
 from conformance.matching import Observation
-from conformance.run import diagnose_all, judge
+from conformance.run import diagnose_all
 from conformance.tolerance import Precision
 from tests.conformance import as_written, observing, unknown
 

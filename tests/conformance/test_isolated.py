@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from conformance import isolated, run
+from conformance import isolated, judging
 from conformance.implementation import Failure, Implementation, ImplementationError, load
 from conformance.isolated import Isolated, opened
 from conformance.refusals import Outcome
@@ -115,7 +115,7 @@ NADAM = "core/optimizer/NAdam-momentum_decay/float64"
 @pytest.mark.parametrize("when", ["imported", "called"])
 def test_what_a_file_sets_changes_no_verdict(isolate: Open, tmp_path: Path, setting: str, when: str) -> None:
     case, cwd = case_of(NADAM), os.getcwd()
-    right = run.expectation(case)[0]
+    right = judging.expectation(case)[0]
     wrong = next(name for name in right if ".param." in name)
     given: dict[str, Any] = right | {wrong: right[wrong] * (1 + 1e-9)}
     np.savez(tmp_path / "given.npz", **given)
@@ -129,7 +129,7 @@ def test_what_a_file_sets_changes_no_verdict(isolate: Open, tmp_path: Path, sett
         f"    return given\n"
     )
     for _ in range(2):  # the second time the setting has been made either way
-        verdicts = {check.array: check.verdict for check in run.judge(case, mine).checks}
+        verdicts = {check.array: check.verdict for check in judging.judge(case, mine).checks}
         assert verdicts == dict.fromkeys(right, "agrees") | {wrong: "diverges"}
     assert (os.getcwd(), torch.get_default_dtype()) == (cwd, torch.float32)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance import refusals, run
+from conformance import judging, refusals
 from conformance.adapters import pytorch_calls, reference_calls
 from conformance.case import Case
 from conformance.cases import error
@@ -34,7 +34,7 @@ def _raising(error: BaseException) -> Callable[[Case], Any]:
 
 
 def _judge(case_id: str, function: Callable[[Case], Any], **details: Any) -> Check:
-    (check,) = run.judge(case_of(case_id), Implementation("mine.py", {"error": function}, **details)).checks
+    (check,) = judging.judge(case_of(case_id), Implementation("mine.py", {"error": function}, **details)).checks
     return check
 
 
@@ -78,7 +78,7 @@ def test_the_reason_names_both_classes_and_torchs_message() -> None:
 
 
 def test_a_file_without_the_function_is_skipped_and_an_incomplete_reference_is_not() -> None:
-    (check,) = run.judge(case_of(REFUSED), Implementation("mine.py", {"rnn": dict})).checks
+    (check,) = judging.judge(case_of(REFUSED), Implementation("mine.py", {"rnn": dict})).checks
     assert (check.verdict, check.reason) == ("skipped", "not implemented: no function named error")
     assert _judge(ACCEPTED, _raising(NotImplementedError("batch")), complete=True).verdict == "diverges"
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.testing._internal.common_optimizers import optim_db
 
-from conformance import replay, run
+from conformance import judging, replay
 from conformance.adapters import pytorch
 from conformance.adapters import pytorch_arithmetic as arithmetic
 from conformance.cases.optimizer import SCALES
@@ -280,7 +280,7 @@ ELSEWHERE = {
 
 
 def _judged(description: str, dtype: str) -> list[Check]:
-    return run.judge(case_of(f"core/optimizer/{description}/{dtype}"), load("numpy")).checks
+    return judging.judge(case_of(f"core/optimizer/{description}/{dtype}"), load("numpy")).checks
 
 
 @rounds_alike
@@ -301,9 +301,11 @@ def test_rounding_elsewhere_is_within_tolerance_and_is_found_by_the_replay(descr
 @rounds_alike
 def test_only_the_references_optimizers_are_replayed() -> None:
     reference = load("numpy")
-    assert {check.replay_differs for check in run.judge(case_of(OPTIMIZER), reference).checks} == {0}
-    others = run.judge(case_of(OPTIMIZER), Implementation("mine.py", reference.functions, path=Path("mine.py"))).checks
-    others += run.judge(case_of(LINEAR), reference).checks
+    assert {check.replay_differs for check in judging.judge(case_of(OPTIMIZER), reference).checks} == {0}
+    others = judging.judge(
+        case_of(OPTIMIZER), Implementation("mine.py", reference.functions, path=Path("mine.py"))
+    ).checks
+    others += judging.judge(case_of(LINEAR), reference).checks
     assert {(check.replay_differs, check.replay_skipped) for check in others} == {(None, None)}
 
 
@@ -319,8 +321,8 @@ def test_where_torch_rounds_otherwise_the_replay_is_skipped_and_says_so(monkeypa
     names = ("add(alpha)", "addcmul")
     unfused = {name: next(wrong for known, wrong in WRONG if known == name) for name in names}
     monkeypatch.setattr(arithmetic, "OPERATIONS", {**arithmetic.OPERATIONS, **unfused})
-    monkeypatch.setattr(run, "_refusal_of_this_processor", run._refusal_of_this_processor.__wrapped__)
-    checks = run.judge(case_of(OPTIMIZER), load("numpy")).checks
+    monkeypatch.setattr(judging, "_refusal_of_this_processor", judging._refusal_of_this_processor.__wrapped__)
+    checks = judging.judge(case_of(OPTIMIZER), load("numpy")).checks
     assert {check.replay_differs for check in checks} == {None}
     [reason] = {check.replay_skipped for check in checks}
     assert reason is not None

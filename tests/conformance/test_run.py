@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from conformance import cases, run
+from conformance import cases, judging, processes, run
 from conformance.adapters import reference
 from conformance.case import Case
 from conformance.compare import Check
@@ -27,7 +27,7 @@ SMALL = "core/rnn/small/float64"
 
 def _judge(case_id: str, function: Callable[[Case], Any], **details: Any) -> list[Check]:
     case = case_of(case_id)
-    return run.judge(case, Implementation("mine.py", {case.family: function}, **details)).checks
+    return judging.judge(case, Implementation("mine.py", {case.family: function}, **details)).checks
 
 
 def _raising(error: BaseException) -> Callable[[Case], Any]:
@@ -192,9 +192,9 @@ def _some_cases() -> list[Case]:
     return cases.select(globs=["core/rnn/small*", "core/rnn/tanh-1-layer", "core/linear/batch"], dtypes=["float64"])
 
 
-def _all_checks(processes: int, name: str, monkeypatch: pytest.MonkeyPatch) -> list[Check]:
-    monkeypatch.setattr(run, "cores", lambda: processes)
-    monkeypatch.setattr(run, "CASES_PER_PROCESS", 1)
+def _all_checks(count: int, name: str, monkeypatch: pytest.MonkeyPatch) -> list[Check]:
+    monkeypatch.setattr(processes, "cores", lambda: count)
+    monkeypatch.setattr(processes, "CASES_PER_PROCESS", 1)
     return [check for judged in run.judge_all(_some_cases(), opened(name)) for check in judged.checks]
 
 
@@ -202,7 +202,7 @@ def test_one_process_and_two_give_the_same_results_in_the_same_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = write(tmp_path / "reference.py", WRONG)  # a name that must not take the place of ours in a worker either
-    one, two = (_all_checks(processes, name, monkeypatch) for processes in (1, 2))
+    one, two = (_all_checks(count, name, monkeypatch) for count in (1, 2))
     assert [dataclasses.asdict(check) for check in one] == [dataclasses.asdict(check) for check in two]
     assert list(dict.fromkeys(check.case for check in one)) == [case.id for case in _some_cases()]
     assert {check.verdict for check in one} == {"diverges", "skipped"}
@@ -212,7 +212,7 @@ def test_few_cases_stay_in_this_process_with_one_thread(monkeypatch: pytest.Monk
     def no_pool(*_: object) -> None:
         raise AssertionError("a pool for a handful of cases")
 
-    monkeypatch.setattr(run, "workers", no_pool)
+    monkeypatch.setattr(processes, "workers", no_pool)
     judged = list(run.judge_all(_some_cases(), opened("numpy")))
     assert len(judged) == len(_some_cases())
     assert all(one.torch_seconds > 0 for one in judged)

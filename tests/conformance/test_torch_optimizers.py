@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from conformance import run
+from conformance import judging
 from conformance.adapters import pytorch
 from conformance.case import Case
 from conformance.cases import torch_suites
@@ -49,9 +49,9 @@ def test_what_torchs_tests_expect_to_be_refused_is_refused_by_both_sides() -> No
     refusals = [case for case in torch_suites.cases_of_suite("torch-optimizers") if case.family == "error"]
     assert len(refusals) > 15
     for case in refusals:
-        assert [check.verdict for check in run.judge(case, numpy).checks] == ["agrees"], case.id
+        assert [check.verdict for check in judging.judge(case, numpy).checks] == ["agrees"], case.id
         accepting = Implementation("accepting", {"error": lambda case: numpy.run(_with_defaults(case))})
-        assert [check.verdict for check in run.judge(case, accepting).checks] == ["diverges"], case.id
+        assert [check.verdict for check in judging.judge(case, accepting).checks] == ["diverges"], case.id
 
 
 def _with_defaults(case: Case) -> Case:
@@ -73,7 +73,7 @@ def test_there_is_a_case_for_every_configuration_and_dtype() -> None:
 def test_the_reference_agrees_with_torch_on_everything_in_every_one_of_twelve_steps(algorithm: str) -> None:
     numpy = load("numpy")
     for case in _cases(algorithm):
-        checks = run.judge(case, numpy).checks
+        checks = judging.judge(case, numpy).checks
         assert [check for check in checks if check.verdict != "agrees"] == []
         seen = {match[1] for check in checks if (match := re.match(r"step(\d+)\.param", check.array or ""))}
         assert seen == {str(k) for k in range(1, 13)}, case.id
@@ -90,7 +90,7 @@ def test_the_defaults_in_place_of_an_option_diverge(algorithm: str) -> None:
 
     told_apart = []
     for case in others:
-        checks = run.judge(case, Implementation("forgets", {case.family: forgets})).checks
+        checks = judging.judge(case, Implementation("forgets", {case.family: forgets})).checks
         family = getattr(pytorch, case.family)
         expected, by_default = family(case), family(replace(case, config=default.config))
         # what torch's trace does not show is no divergence: ASGD's t0 of 100, Rprop's limits

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from conformance import cases, cli, run
+from conformance import cases, cli, judging, run
 from conformance.adapters import reference
 from conformance.case import Case
 from conformance.cases import torch_suites
@@ -151,7 +151,7 @@ def test_a_wrong_network_is_found_by_torchs_inputs() -> None:
     verdicts = {
         check.verdict
         for case in built[:4]
-        for check in run.judge(case, Implementation("mine.py", {"rnn_packed": transposed})).checks
+        for check in judging.judge(case, Implementation("mine.py", {"rnn_packed": transposed})).checks
         if check.array == "output"
     }
     assert verdicts == {"diverges"}

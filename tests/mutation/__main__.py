@@ -32,8 +32,8 @@ import pytest
 from tabulate import tabulate
 
 from conformance import cases, kill
+from conformance.processes import start_process
 from conformance.reach import executed
-from conformance.run import start_process
 from tests.mutation import mutants, results
 from tests.mutation.running import Mutant, applied
 
