@@ -11,6 +11,7 @@ Data flows one way:
     implementation.py   a user's file as an implementation
     isolated.py         it runs in a process of its own, out of reach of torch and of the verdicts
     refusals.py         how a wrong call ends, as something to compare
+    messages.py         exceptions in one line
     places.py           where in a network or a run an element of an array stands
     replay.py, fma.py   the optimizers once more, with torch's own rounding
     cache.py            what was simulated before
@@ -28,6 +29,7 @@ What is known to go wrong, beside it:
     matching.py,        which of them explain an implementation's results
     diagnose.py
     explain.py          what one does, in numbers
+    notebook_path.py    those of a notebook's layer, taken back one after another
     onnx_node_tests.py  how many of them ONNX' tests catch
 
     cli.py              the commands

@@ -17,7 +17,7 @@ from typing import Any, NoReturn, TypeVar, get_args
 import click
 from tabulate import tabulate
 
-from conformance import cases, explain, files, kill, log, run
+from conformance import cases, explain, files, kill, log, notebook_path, run
 from conformance.case import DTYPES, FAMILIES, Case, Level
 from conformance.cases.torch_suites import SUITES, TorchSuiteMissingError
 from conformance.divergences import by_id, catalogue
@@ -243,7 +243,7 @@ def catalogue_command(out: Path | None) -> None:
     """Show every known divergence with its note, its patch and its effect: a page for teaching."""
     if out is not None:
         _check_writable(out)
-    paths = [(layer, path.cases, path.steps()) for layer, path in explain.PATHS.items()]
+    paths = [(layer, path.cases, path.steps()) for layer, path in notebook_path.PATHS.items()]
     text = teaching.page([(divergence, explain.worked(divergence)) for divergence in catalogue()], paths)
     if out is None:
         click.echo(text, nl=False)

@@ -1,20 +1,18 @@
-"""What a divergence does: a small worked case with both numbers, and the way from a notebook to torch."""
+"""What a divergence does: a small worked case with both numbers."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
-from conformance import cases, places, tolerance
+from conformance import cases, places
 from conformance.adapters import reference
 from conformance.case import Case
 from conformance.diagnose import ordered
-from conformance.divergences import Divergence, applied, by_id
-from conformance.divergences.notebook import SIMPLE_RNN, SIMPLE_RNN_2
+from conformance.divergences import Divergence, applied
 from conformance.divergences.patching import functions_of, source
 from conformance.reach import executed
 from conformance.refusals import describe
@@ -40,9 +38,9 @@ def worked(divergence: Divergence) -> Worked | None:
     for case in _by_size():
         if not functions & _reached(case.id):
             continue
-        right = _run(case)
+        right = attempt(case)
         with applied([divergence]):
-            wrong = _run(case)
+            wrong = attempt(case)
         if isinstance(wrong, str) or isinstance(right, str):
             return Worked(case.id, failure=str(wrong))
         if case.family == "error":
@@ -75,64 +73,12 @@ def formula(divergence: Divergence) -> str:
     return text if "=" in text or "<-" in text else inspect.getdoc(source(module).module) or ""
 
 
-@dataclass(frozen=True)
-class Step:
-    """A set of divergences, and how far its traces are from the right ones."""
-
-    removed: str
-    """the divergence that the step before still had; empty at the start"""
-    errors: tuple[float, ...]
-    """per case, the largest relative error of an array, norm over norm"""
-
-
 def results(case: Case) -> list[tuple[str, tuple[int, ...], str]]:
     """What an implementation may return for a case: names, shapes and dtypes; nothing if the reference fails."""
-    trace = _run(case)
+    trace = attempt(case)
     return (
         [] if isinstance(trace, str) else [(name, np.shape(a), str(np.asarray(a).dtype)) for name, a in trace.items()]
     )
-
-
-@dataclass(frozen=True)
-class Path:
-    """The way from a notebook's layer to torch."""
-
-    divergences: Sequence[str]
-    """what the layer as written has, in the order in which it is taken back"""
-    cases: Sequence[str]
-
-    def steps(self) -> list[Step]:
-        """Divergences removed one after another, and the error that is left after each."""
-        found = []
-        chosen = {case.id: case for case in cases.all_cases()}
-        for count in range(len(self.divergences) + 1):
-            remaining = [by_id()[name] for name in self.divergences[count:]]
-            errors = []
-            for case in (chosen[name] for name in self.cases):
-                right = _run(case)
-                with applied(remaining):
-                    wrong = _run(case)
-                errors.append(_largest_error(wrong, right))
-            found.append(Step(self.divergences[count - 1] if count else "", tuple(errors)))
-        return found
-
-
-def _of_layer(divergences: Sequence[str], layer: str, three_steps: str) -> Path:
-    names = (f"documented/notebook/{three_steps}", f"core/notebook/{layer}-SGDrnn", f"core/notebook/{layer}-ReLU")
-    return Path(divergences, [f"{name}/float64" for name in names])
-
-
-PATHS: Mapping[str, Path] = {
-    "SimpleRNN": _of_layer(SIMPLE_RNN, "SimpleRNN", "three-step"),
-    "SimpleRNN2": _of_layer(SIMPLE_RNN_2, "SimpleRNN2", "three-step-last"),
-}
-
-
-def _largest_error(wrong: Trace | str, right: Trace | str) -> float:
-    if isinstance(wrong, str) or isinstance(right, str):
-        return np.inf
-    errors = [tolerance.norm(wrong[name] - right[name]) / (tolerance.norm(right[name]) or 1.0) for name in right]
-    return max(errors)
 
 
 @cache
@@ -147,7 +93,8 @@ def _reached(case_id: str) -> frozenset[tuple[str, str]]:
     return frozenset(executed(getattr(reference, case.family), case))
 
 
-def _run(case: Case) -> Trace | str:
+def attempt(case: Case) -> Trace | str:
+    """The reference's trace of a case, or what it ends in, in words."""
     with np.errstate(all="ignore"):
         try:
             return as_trace(getattr(reference, case.family)(case))

@@ -17,7 +17,8 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from conformance.adapters import reference, reference_calls, switching
 from conformance.case import DTYPES, FAMILIES, Case, no_function
-from conformance.refusals import Outcome, in_words, message_of, outcome
+from conformance.messages import in_words, message_of
+from conformance.refusals import Outcome, outcome
 from conformance.trace import NotATraceError, Trace, as_trace
 
 REFERENCE = "numpy"

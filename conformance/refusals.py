@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from conformance.case import Case
+from conformance.messages import in_words, message_of
 from conformance.trace import Trace
 
 KINDS: tuple[type[Exception], ...] = (
@@ -53,24 +54,6 @@ class Outcome(NamedTuple):
 
     def __str__(self) -> str:
         return self.words
-
-
-def in_words(error: BaseException) -> str:
-    """An exception in one line: class and message."""
-    return f"{type(error).__name__}: {message_of(error)}"
-
-
-def printable(text: str) -> str:
-    """A text with an escape in place of every character that cannot be shown, or not be written."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def message_of(error: BaseException) -> str:
-    """An exception's message in one line, without what a terminal would take for a command."""
-    try:
-        return printable(" ".join(str(error).split()))
-    except Exception as failure:  # a class of the user's, whose message is code under test too
-        return f"no message: its __str__ raises {type(failure).__name__}"
 
 
 def outcome(call: Callable[[Case], object], case: Case, describe: Callable[[Exception], str] = in_words) -> Outcome:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from conformance.case import Array
 from conformance.divergences import Divergence, by_id
 from conformance.divergences.patching import diff
-from conformance.explain import Step, Worked, formula
+from conformance.explain import Worked, formula
+from conformance.notebook_path import Step
 from reports.diagnosis import at
 from reports.tables import github
 
