@@ -7,6 +7,7 @@ cannot equal torch's numbers. The bounds, standard deviations, fans and gains do
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -179,9 +180,12 @@ def kaiming_uniform(
 
     Raises:
         ValueError: as ``kaiming_normal_std``.
+
+    Warns:
+        UserWarning: there is nothing to draw.
     """
     if 0 in shape:
-        return np.empty(shape, dtype=dtype)
+        return _without_elements(shape, dtype)
     bound = kaiming_uniform_bound(shape, a, mode, nonlinearity)
     return uniform(shape, -bound, bound, rng=rng, dtype=dtype)
 
@@ -199,10 +203,18 @@ def kaiming_normal(
 
     Raises:
         ValueError: as ``kaiming_normal_std``.
+
+    Warns:
+        UserWarning: there is nothing to draw.
     """
     if 0 in shape:
-        return np.empty(shape, dtype=dtype)
+        return _without_elements(shape, dtype)
     return normal(shape, 0.0, kaiming_normal_std(shape, a, mode, nonlinearity), rng=rng, dtype=dtype)
+
+
+def _without_elements(shape: Shape, dtype: DTypeLike) -> Array:
+    warnings.warn(f"there is nothing to draw for a shape without elements: {shape}", stacklevel=3)
+    return np.empty(shape, dtype=dtype)
 
 
 def trunc_normal(
@@ -223,9 +235,14 @@ def trunc_normal(
     Raises:
         RuntimeError: a negative ``std``, or ``a`` is above ``b``.
         ZeroDivisionError: a ``std`` of 0, as in torch.
+
+    Warns:
+        UserWarning: ``mean`` is more than twice ``std`` outside of [a, b], where few expect to draw from.
     """
     if not (std >= 0 and a <= b):
         raise RuntimeError(f"std must not be negative and a not above b, got std={std}, a={a} and b={b}")
+    if mean < a - 2 * std or mean > b + 2 * std:
+        warnings.warn(f"mean {mean} is more than 2 std ({std}) from [{a}, {b}]", stacklevel=2)
     inside = (math.erf((b - mean) / (std * math.sqrt(2.0))) - math.erf((a - mean) / (std * math.sqrt(2.0)))) / 2
     peak = (max(a, min(mean, b)) - mean) / std  # the density is largest where [a, b] is nearest to the mean
     draws, refused = np.empty(shape), np.full(shape, True)

@@ -26,6 +26,13 @@ NONLINEARITIES = ["linear", "conv1d", "conv2d", "conv3d", "sigmoid", "tanh", "re
 NONLINEARITIES += ["conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
 
 
+def warnings_of(call: Callable[[], object]) -> list[warnings.WarningMessage]:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        call()
+    return said
+
+
 def scale_in_torch(initialize: Callable[[torch.Tensor], object], shape: tuple[int, ...], unit: str) -> float:
     """By what torch multiplies a draw from uniform(-1, 1) or normal(0, 1): the same seed gives the same draw."""
 
@@ -241,6 +248,7 @@ def test_normal_draws(function: Callable[..., Array], arguments: Mapping[str, An
     assert_distributed(draws, normal_cumulative(mean, std))
 
 
+@pytest.mark.filterwarnings("ignore:mean .* 2 std")
 @pytest.mark.parametrize(
     ("mean", "std", "a", "b"),
     [
@@ -259,9 +267,7 @@ def test_truncated_normal_draws(mean: float, std: float, a: float, b: float) -> 
     assert draws.shape == SQUARE
     assert_distributed(draws, cumulative)
     torch.manual_seed(8)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # torch doubts its own draws where the mean is far outside
-        assert_distributed(torch.nn.init.trunc_normal_(torch.empty(SQUARE), mean, std, a, b).numpy(), cumulative)
+    assert_distributed(torch.nn.init.trunc_normal_(torch.empty(SQUARE), mean, std, a, b).numpy(), cumulative)
     # clipping, which leaves the rest of the Gaussian on the bounds, is something else
     clipped = np.clip(initializers.normal(SQUARE, mean, std, rng=rng()), a, b)
     if std > 0.1:
@@ -301,6 +307,7 @@ class Counting:
         return self.rng.uniform(low, high, count)
 
 
+@pytest.mark.filterwarnings("ignore:mean .* 2 std")
 @pytest.mark.parametrize(
     ("mean", "std", "a", "b"),
     [
@@ -326,15 +333,18 @@ def test_a_truncated_normal_is_drawn_in_the_way_that_refuses_less(mean: float, s
 @pytest.mark.parametrize("name", ["xavier_normal", "kaiming_uniform", "kaiming_normal", "orthogonal"])
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0)])
 def test_shapes_without_elements(name: str, shape: tuple[int, ...]) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # torch finds some of them worth a warning
-        assert getattr(torch.nn.init, f"{name}_")(torch.empty(shape)).shape == shape
-    assert getattr(initializers, name)(shape, rng=rng()).shape == shape
+    drawn: list[Any] = []
+    theirs = warnings_of(lambda: drawn.append(getattr(torch.nn.init, f"{name}_")(torch.empty(shape))))
+    ours = warnings_of(lambda: drawn.append(getattr(initializers, name)(shape, rng=rng())))
+    assert [draw.shape for draw in drawn] == [shape, shape]
+    assert [warning.category for warning in ours] == [warning.category for warning in theirs]
+    assert {warning.filename for warning in ours} <= {__file__}
 
 
 DRAWN = ["uniform", "normal", "gaussian", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal"]
 
 
+@pytest.mark.filterwarnings("ignore:there is nothing to draw")
 @pytest.mark.parametrize("shape", [(3, 4), (3, 0)])
 @pytest.mark.parametrize("name", [*DRAWN, "trunc_normal", "orthogonal"])
 def test_draws_are_of_the_dtype_that_is_asked_for(name: str, shape: tuple[int, ...]) -> None:
@@ -445,6 +455,15 @@ def test_a_layer_without_inputs() -> None:
         expected = dict(torch.nn.Linear(0, 3).named_parameters())
     assert params["weight"].shape == (3, 0)
     np.testing.assert_array_equal(params["bias"], expected["bias"].detach().numpy())
+
+
+@pytest.mark.parametrize("mean", [-4.0, -4.001, 4.0, 4.001, 0.0, -9.0])
+def test_a_mean_far_from_the_interval_is_worth_a_warning_where_it_is_in_torch(mean: float) -> None:
+    theirs = warnings_of(lambda: torch.nn.init.trunc_normal_(torch.empty(5), mean))
+    ours = warnings_of(lambda: initializers.trunc_normal((5,), mean, rng=rng()))
+    assert [warning.category for warning in ours] == [warning.category for warning in theirs]
+    assert {warning.filename for warning in ours} <= {__file__}
+    assert bool(ours) == (abs(mean) > 4)
 
 
 # -------------------------------------------------------------------------------------------------- refusals
