@@ -23,6 +23,9 @@ PRINTED = " (printed)"
 VALUES_AGREE = "the values agree"
 """in the reason why an array of another dtype diverges, if nothing but its dtype is wrong"""
 
+MOST_NAMES = 12
+"""how many of a case's arrays are listed where one is unknown"""
+
 _FLOAT32 = Precision.of(np.dtype(np.float32))
 
 CHEAP_LIMIT = 0.25
@@ -120,9 +123,10 @@ class Judge:
                 yield check_of(self.case, name, "diverges", reason="missing: torch gives this array")
             else:
                 yield check_of(self.case, name, "skipped", reason="not given by the implementation")
+        names = list(self.expected)
+        known = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if names[MOST_NAMES:] else "")
         for name in actual:
             if name not in self.expected:
-                known = ", ".join(self.expected)
                 yield check_of(self.case, name, "errored", reason=f"unknown array {name}: this case has {known}")
         for name, figures in self.case.printed.items():
             if name in actual:

@@ -100,6 +100,8 @@ class Search:
         complete = bool(whole) and len(explained) == len(diverging)
         kept = whole or candidates
         right = self._right(diverging)
+        if not complete and len(explained) > 1:
+            kept, explained = self._earning(kept, explained)
         if not complete:  # half of a divergence is not in the catalogue: the other half would show, and does not
             kept = [candidate for candidate in kept if not self._contradicts(candidate, right)]
         # nor has anybody made two mistakes that happen to cancel
@@ -135,7 +137,8 @@ class Search:
     def _moves(self, seen: Observation, names: Sequence[str]) -> bool:
         right = self.matcher.trace(frozenset(), seen.case) or {}
         values = [right[name] for name in names if name in right]
-        return any(not np.array_equal(value, values[0], equal_nan=True) for value in values)
+        # arrays only: a number that stays what it is was not returned without a copy
+        return any(np.ndim(a) and not np.array_equal(a, values[0], equal_nan=True) for a in values)
 
     def _difficulty(self, seen: Observation) -> tuple[int, int]:
         return len(self.matcher.reaching(seen.case)), sum(array.size for array in seen.actual.values())
@@ -248,6 +251,21 @@ class Search:
             if all(self.matcher.explains(smaller, seen) for seen in explained):
                 return self._shrunk(smaller, explained)
         return candidate
+
+    def _earning(self, candidates: list[Set], explained: list[Observation]) -> tuple[list[Set], list[Observation]]:
+        """The candidates that explain most without members that are there for the sake of one case, and what."""
+        left: dict[Set, list[Observation]] = {}
+        for candidate in candidates:
+            idle = {
+                name
+                for name in candidate
+                if sum(not self.matcher.explains(candidate - {name}, seen) for seen in explained) < 2
+            }
+            earning = candidate - idle if len(candidate) > 1 else candidate
+            if earning:
+                left[earning] = [seen for seen in explained if self.matcher.explains(earning, seen)]
+        most = max(left.values(), key=len, default=[])
+        return [candidate for candidate, seen in left.items() if seen == most], most
 
     def _right(self, diverging: list[Observation]) -> list[str]:
         """The arrays that the implementation gives right in every case."""

@@ -101,6 +101,8 @@ class Matcher:
                 return False
             # what was observed has torch's dtype, whatever the implementation computed it in
             value = value.astype(actual.dtype, copy=False)
+            if exact is not None and exact[name].shape != value.shape:
+                return False
             if exact is not None and self._coarser(value, exact[name]):
                 ratios.append(_rounding_ratio(actual, value, exact[name]))
                 if not 1 / ROUNDING_FACTOR_OF_ONE <= ratios[-1] <= ROUNDING_FACTOR_OF_ONE:

@@ -75,11 +75,11 @@ def _diagnose(family: str, seen: Sequence[Seen], precision: str, seconds: float)
         if actual is None:  # all that was given agrees: the reference stands for it
             given = {name: right[name] for name in right if name in agreeing}
         else:
-            given = {
-                name: np.asarray(actual[name]).astype(right[name].dtype)
-                for name in right
-                if name in actual and actual[name].shape == right[name].shape
-            }
+            given = {name: np.asarray(actual[name]).astype(right[name].dtype) for name in right if name in actual}
+            fitting = {name: value for name, value in given.items() if value.shape == right[name].shape}
+            # wrong shapes are evidence where nothing else is wrong; beside wrong values they hide what explains these
+            if any(name not in agreeing for name in fitting):
+                given = fitting
         if given:
             observations.append(Observation(case, given, actual is not None))
     return Search(family, observations, Precision.of(np.dtype(precision)), seconds).diagnose()

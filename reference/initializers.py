@@ -324,14 +324,14 @@ def _householder(a: Array) -> tuple[Array, Array]:
     """
     n = a.shape[1]
     r, q, reflectors = a.copy(), np.zeros_like(a), []
-    for j in range(n):
+    for j in range(min(n, len(a) - 1)):  # as in LAPACK, a single number is left as it is
         v = r[j:, j].copy()
         v[0] += np.copysign(np.sqrt(v.dot(v)), v[0])  # away from 0: nothing cancels
         r[j:, j:] -= v[:, None] * (v.dot(r[j:, j:]) * (2 / v.dot(v)))
         reflectors.append(v)
     diagonal = np.arange(n)
     q[diagonal, diagonal] = 1
-    for j in reversed(diagonal):
+    for j in reversed(range(len(reflectors))):
         v = reflectors[j]
         q[j:, j:] -= v[:, None] * (v.dot(q[j:, j:]) * (2 / v.dot(v)))
     return q, r[diagonal, diagonal]

@@ -65,14 +65,15 @@ def _headline(found: dict[str, Any], diverging: Sequence[Check]) -> str:
             "what diverges is float32, and right within its rounding. If the file computes in float32 throughout, "
             'let it say so: precision = "float32"'
         )
-    if diverging and all(_is_dtype_only(check) for check in diverging):
+    computed = [check for check in diverging if not str(check.array).endswith(PRINTED)]
+    if computed and all(_is_dtype_only(check) for check in computed):
         return "what diverges has another dtype, and the right values."
     if not found["sets"]:
         return "no known divergence gives these results."
     if found["complete"]:
         return f"explained ({cases}, and every case that agrees)."
     if explained == count:
-        return f"explained in part ({cases}; cases that agree would show this mistake too, and do not)."
+        return f"explained ({cases}), but cases that agree would show this mistake too, and do not."
     if _may_be_chance(found):
         return f"hardly explained ({cases}, which may be chance); something else differs."
     return f"explained in part ({cases}); something else differs too."
@@ -105,6 +106,10 @@ def _in_common(log: Log, checks: Sequence[Check]) -> Iterator[str]:
     wrong = {check.case for check in checks if check.verdict == "diverges"}
     right = {check.case for check in checks if check.verdict == "agrees"} - wrong
     if not wrong or not right:
+        return
+    described = {case.rpartition("/")[0] for case in wrong}
+    if len(described) == 1:  # all of its options would be what it has in common
+        yield f"What diverges is {described.pop()} alone: {log.header['cases'][min(wrong)]['note']}."
         return
     configs = {check.case: config_of(log, check) for check in checks if check.case in wrong | right}
     options = [

@@ -29,8 +29,7 @@ MEMBER = {"id": "a-mistake", "title": "a mistake", "seen_in": ["a notebook"], "d
         ),
         (
             {"sets": [[MEMBER]], "explained": 2, "complete": False},
-            "rnn: explained in part "
-            "(2 of 2 diverging cases; cases that agree would show this mistake too, and do not).",
+            "rnn: explained (2 of 2 diverging cases), but cases that agree would show this mistake too, and do not.",
             {MEMBER["id"]: MEMBER["diff"]},
         ),
         (
@@ -122,14 +121,16 @@ def test_arrays_of_several_steps_are_listed_once_with_their_steps_where_others_a
     assert "Right in every case: param.w (steps 1, 3), state.w.m, state.w.n (step 2)." in _said([*wrong, *right])
 
 
-def test_options_that_what_diverges_has_in_common() -> None:
+def test_of_a_single_case_the_note_is_what_sets_it_apart() -> None:
     wrong, right = dataclasses.replace(CHECKS[5], verdict="diverges"), CHECKS[2]
     lines = _said([wrong, right])
-    assert (
-        "What diverges has in common: num_layers = 2, nonlinearity = relu; so have 0 of the 1 cases that agree."
-        in lines
-    )
-    assert not any("in common" in line for line in _said([wrong]))
+    assert "What diverges is core/rnn/relu-2-layer alone: a note." in lines
+    assert not any("in common" in line for line in lines)
+
+
+def test_options_that_what_diverges_has_in_common() -> None:
+    wrong = dataclasses.replace(CHECKS[5], verdict="diverges")
+    assert not any("in common" in line or "alone" in line for line in _said([wrong]))
     both = [wrong, dataclasses.replace(CHECKS[3], place=None)]
     shared = "What diverges has in common: batch_first = False; so have 0 of the 1 cases that agree."
     assert shared in _said([*both, CHECKS[0]])
