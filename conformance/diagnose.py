@@ -100,8 +100,8 @@ class Search:
         complete = bool(whole) and len(explained) == len(diverging)
         kept = whole or candidates
         right = self._right(diverging)
-        if not complete and len(explained) > 1:
-            kept, explained = self._earning(kept, explained)
+        if not complete:
+            kept, explained = self._earning(kept, explained, agreeing)
         if not complete:  # half of a divergence is not in the catalogue: the other half would show, and does not
             kept = [candidate for candidate in kept if not self._contradicts(candidate, right)]
         # nor has anybody made two mistakes that happen to cancel
@@ -140,8 +140,9 @@ class Search:
         # arrays only: a number that stays what it is was not returned without a copy
         return any(np.ndim(a) and not np.array_equal(a, values[0], equal_nan=True) for a in values)
 
-    def _difficulty(self, seen: Observation) -> tuple[int, int]:
-        return len(self.matcher.reaching(seen.case)), sum(array.size for array in seen.actual.values())
+    def _difficulty(self, seen: Observation) -> tuple[bool, int, int]:
+        size = sum(array.size for array in seen.actual.values())
+        return not _is_finite(seen), len(self.matcher.reaching(seen.case)), size
 
     def _ordered(self, candidate: Set) -> Iterator[str]:
         return (name for name in self.matcher.by_id if name in candidate)
@@ -252,20 +253,26 @@ class Search:
                 return self._shrunk(smaller, explained)
         return candidate
 
-    def _earning(self, candidates: list[Set], explained: list[Observation]) -> tuple[list[Set], list[Observation]]:
-        """The candidates that explain most without members that are there for the sake of one case, and what."""
+    def _earning(
+        self, candidates: list[Set], explained: list[Observation], agreeing: list[Observation]
+    ) -> tuple[list[Set], list[Observation]]:
+        """The candidates that explain most without members that explain next to nothing, and what these explain."""
         left: dict[Set, list[Observation]] = {}
         for candidate in candidates:
-            idle = {
-                name
-                for name in candidate
-                if sum(not self.matcher.explains(candidate - {name}, seen) for seen in explained) < 2
-            }
-            earning = candidate - idle if len(candidate) > 1 else candidate
+            earning = frozenset(name for name in candidate if self._earns(name, candidate, explained, agreeing))
             if earning:
                 left[earning] = [seen for seen in explained if self.matcher.explains(earning, seen)]
         most = max(left.values(), key=len, default=[])
         return [candidate for candidate, seen in left.items() if seen == most], most
+
+    def _earns(self, name: str, candidate: Set, explained: list[Observation], agreeing: list[Observation]) -> bool:
+        """Whether a member is there for more than one case among several members, and for more than NaN."""
+        earned = [seen for seen in explained if not self.matcher.explains(candidate - {name}, seen)]
+        if len(candidate) > 1 and len(earned) < 2:
+            return False
+        # that an array is NaN is little to go by: what changes the numbers of cases that agree is not it
+        alone = frozenset({name})
+        return any(map(_is_finite, earned)) or all(self.matcher.explains(alone, seen) for seen in agreeing)
 
     def _right(self, diverging: list[Observation]) -> list[str]:
         """The arrays that the implementation gives right in every case."""
@@ -296,6 +303,10 @@ class Search:
 
     def _late(self) -> bool:
         return time.perf_counter() > self.deadline
+
+
+def _is_finite(seen: Observation) -> bool:
+    return all(bool(np.all(np.isfinite(array))) for array in seen.actual.values())
 
 
 def ordered(names: Iterable[str]) -> list[str]:

@@ -12,15 +12,18 @@ import numpy as np
 import pytest
 
 from conformance import cases, log, tolerance
+from conformance.adapters import reference
+from conformance.case import Case
 from conformance.cli import cli
 from conformance.diagnose import Diagnosis, Search
-from conformance.divergences import Divergence, by_id, catalogue
+from conformance.divergences import Divergence, applied, by_id, catalogue
 from conformance.divergences.notebook import SIMPLE_RNN, SIMPLE_RNN_2
-from conformance.implementation import load
+from conformance.implementation import Implementation, load
 from conformance.judging import judge
 from conformance.matching import Observation
 from conformance.run import diagnose_all
 from conformance.tolerance import Precision
+from conformance.trace import Trace
 from tests.conformance import as_written, observing, unknown
 
 SINGLES = {
@@ -251,3 +254,48 @@ def test_mistakes_that_cancel_are_no_explanation() -> None:
     # bias_hh left out in the forward pass, and counted twice throughout
     assert without.sets == ()
     assert not without.complete
+
+
+def test_wrong_shapes_are_explained_where_nothing_else_is_wrong() -> None:
+    mistake = by_id()["linear-bias-gradient-of-the-first-axis-only"]
+
+    def linear(case: Case) -> Trace:
+        with applied([mistake]):
+            return reference.linear(case)
+
+    selected = cases.select(families=["linear"], dtypes=["float64"])
+    judged = [judge(case, Implementation("mine.py", {"linear": linear})) for case in selected]
+    wrong = [check for result in judged for check in result.checks if check.verdict == "diverges"]
+    assert wrong
+    assert all("shape" in str(check.reason) for check in wrong)
+    (found,) = diagnose_all(selected, judged, None)
+    assert (found.sets, found.complete) == (((mistake.id,),), True)
+
+
+@pytest.mark.parametrize("others", [(), ("cross-entropy-smoothing-over-the-other-classes",)])
+def test_nan_alone_is_explained_by_nothing_that_would_change_what_agrees(others: tuple[str, ...]) -> None:
+    """A gradient that is 0 / 0 where every sample is ignored: many formulas divide by that sum."""
+    observed = []
+    for seen in observing.observe("loss", [by_id()[name] for name in others], level="standard"):
+        empty = seen.case.description.endswith("all-ignored-mean")
+        nan = {"grad.input": np.full_like(seen.actual["grad.input"], np.nan)} if empty else {}
+        observed.append(Observation(seen.case, {**seen.actual, **nan}, seen.diverges or empty))
+    assert any(np.isnan(seen.actual["grad.input"]).all() for seen in observed if seen.diverges)
+    found = observing.diagnose("loss", observed)
+    assert found.sets == ((others,) if others else ())
+    assert not found.complete
+
+
+def test_in_part_nothing_is_named_for_the_sake_of_one_case() -> None:
+    named, once = "hh-gradient-uses-current-state", "nonlinearity-always-tanh"
+    observed = observing.observe("rnn", [by_id()[named], by_id()[once]])
+    relu = [seen for seen in observed if seen.case.config["nonlinearity"] == "relu" and seen.diverges]
+    tanh = [seen for seen in observed if seen.case.config["nonlinearity"] == "tanh"]
+    diverging = next(seen for seen in tanh if seen.diverges)
+    unknown_too = Observation(diverging.case, {"output": diverging.actual["output"] + 1}, diverges=True)
+    others = [seen for seen in tanh if seen is not diverging]
+    found = observing.diagnose("rnn", [*others, *relu[:1], unknown_too])
+    assert (found.sets, found.complete) == (((named,),), False)
+    # of two it is evidence
+    found = observing.diagnose("rnn", [*others, *relu[:2], unknown_too])
+    assert (found.sets, found.complete) == (((once, named),), False)
