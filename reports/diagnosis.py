@@ -13,6 +13,8 @@ from reports.summary import config_of
 FEW = 3
 """a set that explains less than this part of the diverging cases, one in so many, may do so by chance; and an option
 that more of the agreeing cases have is not what sets the diverging ones apart"""
+MOST_BY_CHANCE = 2
+"""how many of the sets that may explain something by chance are listed"""
 MOST_RIGHT = 12
 """how many of the arrays that are right are listed"""
 
@@ -23,8 +25,9 @@ def diagnoses(log: Log) -> list[str]:
 
 
 def diffs(log: Log) -> dict[str, str]:
-    """The patches of every divergence that a diagnosis names, by its id."""
-    members = [member for found in log.footer["diagnoses"] for group in found["sets"] for member in group]
+    """The patches of every divergence that a diagnosis names, and not by chance, by its id."""
+    certain = [found for found in log.footer["diagnoses"] if not _may_be_chance(found)]
+    members = [member for found in certain for group in found["sets"] for member in group]
     return {member["id"]: member["diff"] for member in members}
 
 
@@ -38,7 +41,7 @@ def _lines(log: Log, found: dict[str, Any]) -> Iterator[str]:
     diverging = [check for check in checks if check.verdict == "diverges"]
     yield f"{found['family']}: {_headline(found, diverging)}"
     by_chance = _may_be_chance(found)
-    for number, members in enumerate(found["sets"]):
+    for number, members in enumerate(found["sets"][: MOST_BY_CHANCE if by_chance else None]):
         first = "What those cases give looks like, but need not be" if by_chance else "Your result is what you get"
         yield "Equally well:" if number else first
         for member in members:

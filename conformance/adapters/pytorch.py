@@ -306,7 +306,8 @@ def training(case: Case) -> Trace:
         algorithm.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
         trace[f"step{k}.loss"] = array_of(value)
-        trace |= {f"step{k}.grad.{name}": array_of(grad_of(param)) for name, param in params.items()}
+        # as backpropagation comes to them: the first that is wrong is the nearest to the mistake
+        trace |= {f"step{k}.grad.{name}": array_of(grad_of(param)) for name, param in reversed(params.items())}
         algorithm.step()
         trace |= step_trace(k, params, algorithm)
     return trace

@@ -250,7 +250,7 @@ def training(case: Case) -> Trace:
     trace: Trace = {}
     for k, step in enumerate(steps, start=1):
         trace[f"step{k}.loss"] = step.loss
-        trace |= {f"step{k}.grad.{name}": grad for name, grad in step.grads.items()}
+        trace |= {f"step{k}.grad.{name}": grad for name, grad in reversed(step.grads.items())}
         trace |= step_trace(k, step.params, step.state)
     return trace
 

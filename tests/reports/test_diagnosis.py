@@ -95,6 +95,11 @@ def test_few_explained_cases_may_be_chance() -> None:
     assert _said([CHECKS[3]], found)[0] == (
         "rnn: hardly explained (1 of 41 diverging cases, which may be chance); something else differs."
     )
+    # there are many of such sets where there are any, and none is worth its patch
+    said = _said([CHECKS[3]], found | {"sets": [[MEMBER]] * 5})
+    assert said.count("  - a mistake (a-mistake; seen in: a notebook)") == diagnosis.MOST_BY_CHANCE
+    made = made_log()
+    assert diagnosis.diffs(Log(made.header, made.checks, {**made.footer, "diagnoses": [found]})) == {}
 
 
 def test_a_wrong_shape_is_the_first_thing_wrong_where_nothing_has_a_place() -> None:
