@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 from conformance.case import split_step
@@ -13,6 +14,8 @@ from reports.summary import config_of
 FEW = 3
 """a set that explains less than this part of the diverging cases, one in so many, may do so by chance; and an option
 that more of the agreeing cases have is not what sets the diverging ones apart"""
+DEEP = " > 1"
+"""what networks of several layers share where they are not of the same number"""
 MOST_BY_CHANCE = 2
 """how many of the sets that may explain something by chance are listed"""
 MOST_RIGHT = 12
@@ -114,20 +117,34 @@ def _in_common(log: Log, checks: Sequence[Check]) -> Iterator[str]:
     if len(described) == 1:  # all of its options would be what it has in common
         yield f"What diverges is {described.pop()} alone: {log.header['cases'][min(wrong)]['note']}."
         return
-    configs = {check.case: config_of(log, check) for check in checks if check.case in wrong | right}
-    options = [
-        (name, value)
-        for name, value in configs[min(wrong)].items()
-        if not isinstance(value, dict | list) and all(configs[case].get(name) == value for case in wrong)
-    ]
-    sharing = {
-        option: sum(option[0] in configs[case] and configs[case][option[0]] == option[1] for case in right)
-        for option in options
+    traits = {check.case: _traits(config_of(log, check)) for check in checks if check.case in wrong | right}
+    common = [trait for trait in traits[min(wrong)] if all(trait in traits[case] for case in wrong)]
+    sharing: dict[tuple[str, ...], int] = {
+        (trait,): sum(trait in traits[case] for case in right)
+        for trait in common
+        if not trait.endswith(DEEP) or not any(other.startswith(trait.replace(DEEP, " = ")) for other in common)
     }
+    if sharing and min(sharing.values()):  # two together may set apart what one does not
+        sharing |= {pair: sum(traits[case].keys() >= set(pair) for case in right) for pair in combinations(common, 2)}
     fewest = min(sharing.values(), default=len(right))
     if FEW * fewest <= len(right):
-        shared = ", ".join(f"{name} = {value}" for (name, value), count in sharing.items() if count == fewest)
+        found = [together for together, count in sharing.items() if count == fewest]
+        alone = [together[0] for together in found if len(together) == 1]
+        shared = ", ".join(alone) or " and ".join(found[0])
         yield f"What diverges has in common: {shared}; so have {fewest} of the {len(right)} cases that agree."
+
+
+def _traits(config: Mapping[str, Any], prefix: str = "") -> dict[str, None]:
+    """The options of a case, each as it would be told, those of the parts of a model too; in order."""
+    found: dict[str, None] = {}
+    for name, value in config.items():
+        if isinstance(value, dict):
+            found |= _traits(value, f"{prefix}{name}.")
+        elif not isinstance(value, list):
+            found[f"{prefix}{name} = {value}"] = None
+    if config.get("num_layers", 1) > 1:
+        found[f"{prefix}num_layers{DEEP}"] = None
+    return found
 
 
 def _right(checks: Sequence[Check], diverging: Sequence[Check]) -> Iterator[str]:

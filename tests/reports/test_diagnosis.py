@@ -141,6 +141,39 @@ def test_options_that_what_diverges_has_in_common() -> None:
     assert shared in _said([*both, CHECKS[0]])
 
 
+@pytest.mark.parametrize(
+    ("wrong", "right", "shared"),
+    [
+        # one option is enough
+        ([{"a": 1, "b": 1}, {"a": 1, "b": 2}], [{"a": 2, "b": 1}, {"a": 2, "b": 2}], "a = 1; so have 0 of the 2"),
+        # two together, where each by itself is found among what agrees
+        ([{"a": 1, "b": 1}] * 2, [{"a": 1, "b": 2}, {"a": 2, "b": 1}], "a = 1 and b = 1; so have 0 of the 2"),
+        # nested ones, of an optimizer say
+        ([{"o": {"a": 1}}] * 2, [{"o": {"a": 2}}], "o.a = 1; so have 0 of the 1"),
+        ([{"num_layers": 2}, {"num_layers": 3}], [{"num_layers": 1}], "num_layers > 1; so have 0 of the 1"),
+        ([{"num_layers": 2}] * 2, [{"num_layers": 1}], "num_layers = 2; so have 0 of the 1"),
+        # lists are not options to be told
+        ([{"a": [1], "b": 1}] * 2, [{"a": [2], "b": 2}], "b = 1; so have 0 of the 1"),
+        ([{"a": 1}] * 2, [{"a": 1}, {"a": 1}, {"a": 2}], None),
+        ([{"a": 1}, {"a": 2}], [{"a": 3}], None),
+    ],
+)
+def test_options_by_themselves_and_in_pairs(
+    wrong: list[dict[str, Any]], right: list[dict[str, Any]], shared: str | None
+) -> None:
+    configs = {f"core/rnn/{k}/float64": config for k, config in enumerate([*wrong, *right])}
+    checks = [
+        dataclasses.replace(CHECKS[2], case=case, verdict="diverges" if k < len(wrong) else "agrees")
+        for k, case in enumerate(configs)
+    ]
+    made = made_log(checks)
+    entries = {case: {"config": config, "note": "a note", "level": "quick"} for case, config in configs.items()}
+    header: dict[str, Any] = {**made.header, "cases": entries}
+    (text,) = diagnosis.diagnoses(Log(header, checks, {**made.footer, "diagnoses": [NOTHING]}))
+    said = [line for line in text.splitlines() if "in common" in line]
+    assert said == ([f"What diverges has in common: {shared} cases that agree."] if shared else [])
+
+
 def test_what_is_right_leaves_out_what_errored_and_what_is_printed() -> None:
     right = [dataclasses.replace(CHECKS[2], array=f"a{k}") for k in range(14)]
     printed = dataclasses.replace(CHECKS[2], array="h_n (printed)")
