@@ -100,4 +100,24 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "Assigned where they should be added: the loop backward ends at the first step, whose gradients remain.",
         (_backward(ADDED, "added = dict(grads)"),),
     ),
+    Divergence(
+        "cell-second-state-of-the-first-step",
+        "with every step of a cell started from the first c, in the forward pass, and what is kept for the backward "
+        "pass right",
+        "An index of 0 in place of -1 in a list of all cells.",
+        (
+            _forward("caches = []", "caches, [h, *first] = [], states\n    states = [h, *first]"),
+            _forward(
+                STEP,
+                f"{STEP}\n        if first and caches:\n            cache.steps.states[1][0] = after[-1][1]",
+            ),
+            _forward(AFTER, f"{AFTER}\n        states = [states[0], *first]"),
+        ),
+    ),
+    Divergence(
+        "cell-input-gradient-in-the-order-of-the-loop",
+        "with a cell's gradients of the inputs in the order in which the loop backward makes them",
+        "The loop ends with the first step: what it appends has to be turned round.",
+        (_backward("np.stack(d_x[::-1])", "np.stack(d_x)"),),
+    ),
 )

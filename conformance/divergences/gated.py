@@ -54,6 +54,22 @@ RESET_BEFORE = (
 GRU_MIX = "np.subtract(previous, n_t, out=h_t)\n            h_t *= z_t\n            h_t += n_t"
 GRU_ORDER = "r, z, n = ({}[:, :, gate] for gate in range(3))"
 
+GRU_Z_MINUS_1 = "np.add(previous, n_t, out=h_t)\n            h_t *= z_t\n            h_t -= n_t"
+GRU_BLOCKS_TRANSPOSED = (
+    "weight_hh.T.copy()",
+    "weight_hh.reshape(3, hidden_size, hidden_size).swapaxes(0, 1).reshape(hidden_size, -1).copy()",
+    FORWARD,
+)
+GRU_TRANSPOSE_BLOCKS = "{0}.reshape(3, len({0}) // 3, -1).swapaxes(1, 2).reshape({0}.shape)"
+GRU_BIAS_HH = 'grads["bias_hh"] = bias_gradient(d_hidden_rows)'
+GRU_RESET_BIAS_TWICE = (
+    'pre += params["bias_ih"]',
+    'b_r, _, b_n = params["bias_ih"].reshape(3, -1)\n        pre += np.concatenate((b_r, b_r, b_n))',
+    FORWARD,
+)
+START = "h[0], c[0] = h_0, c_0"
+EXCHANGED_START = "h[0], c[0] = (c_0, h_0) if weight_hr is None else (h_0, c_0)"
+
 
 def _lstm(id: str, title: str, note: str, *patches: tuple[str, str, str], seen_in: tuple[str, ...] = ()) -> Divergence:
     return Divergence(id, title, note, tuple(Patch("lstm", *patch) for patch in patches), seen_in)
@@ -129,6 +145,54 @@ def _left_out(which: str, steps: str, index: int, note: str) -> Iterator[Diverge
         loop,
         ("d_hidden = np.empty_like(slopes)", "d_hidden = np.zeros_like(slopes)", BACKWARD),
         ("d_h_0 = d_h\n", f"d_h_0 = d_h\n    d_all_h[{index}] = 0\n", BACKWARD),
+    )
+
+
+def _other_states(id: str, wrong: str, title: str, note: str) -> Iterator[Divergence]:
+    """Other states than those of the step before in the backward pass, which keeps h and c in front of each step."""
+
+    def changed(name: str, which: str) -> str:
+        return f"{which} = {which}.copy()\n    {wrong.format(which, name)}"
+
+    h, c = title.format("h"), title.format("c")
+    lstm = "previous, c_previous = h[:-1], c[:-1]"
+    rnn = Patch("rnn", "previous = h[:-1]", f"previous = h[:-1]\n    {changed('h', 'previous')}", BACKWARD)
+    yield Divergence(f"state-{id}", f"with {h} in the RNN's d_weight_hh", note, (rnn,))
+    of_h = (lstm, f"{lstm}\n    {changed('h', 'previous')}", BACKWARD)
+    of_c = (lstm, f"{lstm}\n    {changed('c', 'c_previous')}", BACKWARD)
+    yield _lstm(f"lstm-state-{id}", f"with {h} in the LSTM's d_weight_hh", note, of_h)
+    yield _lstm(f"lstm-cell-{id}", f"with {c} in the gradient of the LSTM's forget gate", note, of_c)
+    of_all = ("previous = h[:-1]", f"previous = h[:-1]\n    {changed('h', 'previous')}", BACKWARD)
+    yield _gru(f"gru-state-{id}", f"with {h} in the GRU's backward pass", note, of_all)
+    of_weight = (
+        "slopes[:, :, 2] = slope_n * r",
+        f"slopes[:, :, 2] = slope_n * r\n    {changed('h', 'previous')}",
+        BACKWARD,
+    )
+    yield _gru(f"gru-state-{id}-in-d-weight-hh", f"with {h} in the GRU's d_weight_hh", note, of_weight)
+
+
+def _interleaved(module: str, name: str, gates: int) -> Iterator[Divergence]:
+    """Every so many rows of weights and biases for a gate, in place of a block of them."""
+    title = f"with every {gates}th row of the {name}'s weights and biases for a gate in place of a block of rows"
+    title = title.replace("3th", "3rd")
+    order = f"order = np.arange(len(params['weight_hh'])).reshape(-1, {gates}).T.ravel()"
+    read = f"{order}\n    params = {{key: a if key == 'weight_hr' else a[order] for key, a in params.items()}}\n    "
+    start = {"lstm": "weight_ih, weight_hh, weight_hr = params", "gru": "weight_ih, weight_hh, bias_hh = params"}
+    forward = Patch(module, start[module], read + start[module], FORWARD)
+    start["gru"] = "weight_ih, weight_hh = params"
+    written = "grads = {key: a if key == 'weight_hr' else a[order.argsort()] for key, a in grads.items()}\n    "
+    backward = (
+        Patch(module, start[module], read + start[module], BACKWARD),
+        Patch(module, "d_x = d_rows", f"{written}d_x = d_rows", BACKWARD),
+    )
+    note = "A reshape to (H, gates) in place of (gates, H), or a step in place of a range."
+    yield Divergence(f"{module}-gates-interleaved", f"{title}, in the forward pass", note, (forward,))
+    yield Divergence(
+        f"{module}-gates-interleaved-throughout",
+        title,
+        f"{note} As automatic differentiation has it.",
+        (forward, *backward),
     )
 
 
@@ -761,4 +825,161 @@ DIVERGENCES: tuple[Divergence, ...] = (
     *chain.from_iterable(map(_truncated, (1, 5, 10))),
     *_left_out("first", "1, len(x)", 0, "range(T - 1, 0, -1) ends at step 1: step 0 adds to no gradient."),
     *_left_out("last", "len(x) - 1", -1, "range(T - 1) begins too early: the last step adds to no gradient."),
+    # ------------------------------------------------------------------------------- states in one another's place
+    _lstm(
+        "lstm-initial-states-exchanged",
+        "with h_0 and c_0 in each other's place, in the forward pass",
+        "Both have one shape where nothing is projected. The gradients come out under the right names.",
+        (START, EXCHANGED_START, FORWARD),
+    ),
+    _lstm(
+        "lstm-initial-states-exchanged-throughout",
+        "with h_0 and c_0 in each other's place",
+        "As automatic differentiation has it: the gradients of the initial states are exchanged as well.",
+        (START, EXCHANGED_START, FORWARD),
+        (
+            "return d_x, (d_h_0, d_c_0), grads",
+            "return d_x, (d_c_0, d_h_0) if weight_hr is None else (d_h_0, d_c_0), grads",
+            BACKWARD,
+        ),
+    ),
+    _lstm(
+        "lstm-states-exchanged-at-every-step",
+        "with h and c of the step before in each other's place at every step of the LSTM",
+        "A pair that is returned as (h, c) and taken apart as (c, h), as automatic differentiation has it.",
+        (
+            "previous, c_previous, c_t, g_t = h[t], c[t], c[t + 1], g[t]",
+            "previous, c_previous, c_t, g_t = h[t], c[t], c[t + 1], g[t]\n"
+            "            if weight_hr is None:\n"
+            "                previous, c_previous = c_previous, previous",
+            FORWARD,
+        ),
+        (
+            "tanh_c = saved.tanh_c",
+            "tanh_c = saved.tanh_c\n    if weight_hr is None:\n        previous, c_previous = c_previous, previous",
+            BACKWARD,
+        ),
+        (
+            LSTM_PRODUCT,
+            f"{LSTM_PRODUCT}\n        if weight_hr is None:\n            d_h, d_c = d_c, d_h",
+            BACKWARD,
+        ),
+    ),
+    *_other_states(
+        "wraps-round-to-the-last",
+        "{}[0] = {}[-1]",
+        "the last {} in place of the initial one",
+        "An index of t - 1 is -1 at the first step, which is the last one: no error says so.",
+    ),
+    *_other_states(
+        "kept-by-reference",
+        "{}[...] = {}[-1]",
+        "the last {} in place of that of the step before, at every step,",
+        "Written over at every step while the cache keeps it: all its entries are one array, which ends as the last.",
+    ),
+    # -------------------------------------------------------------------------------------- slips between gates
+    _lstm(
+        "lstm-backward-in-order-ifog",
+        "with the LSTM's gradients of o and g in each other's place",
+        "Put together in the order i, f, o, g, while the forward pass reads i, f, g, o.",
+        (LSTM_PRODUCT, f"d_pre[t, :, 2:] = d_pre[t, :, :1:-1].copy()\n        {LSTM_PRODUCT}", BACKWARD),
+    ),
+    _lstm(
+        "lstm-forget-derivative-of-the-input-gate",
+        "with f (1 - i) in place of f (1 - f) in the gradient of the LSTM's forget gate",
+        "A line that was copied from the input gate's, one letter of it left.",
+        ("slopes[:, :, 1] = c_previous * f * (1 - f)", "slopes[:, :, 1] = c_previous * f * (1 - i)", BACKWARD),
+    ),
+    _lstm(
+        "lstm-cell-gradient-by-the-gate-it-reaches",
+        "with the LSTM's cell gradient multiplied by the forget gate on arrival in place of on leaving",
+        "d_c_t = d_c_{t+1} f_t + ...: c_n's gradient passes a gate too many, c_0's one too few.",
+        (THROUGH_CELL, f"d_c *= f[t]\n        {THROUGH_CELL}", BACKWARD),
+        (f"{CARRY_BACK}\n", "d_c *= 1\n", BACKWARD),
+    ),
+    _lstm(
+        "lstm-output-of-the-cell-before-forward-only",
+        "with the LSTM's output made of the cell state before the step, the backward pass right",
+        "o tanh(c_{t-1}): the variable is read before it is written; what the backward pass reads is c_t.",
+        (OUTPUT, "np.multiply(o[t], np.tanh(c_previous), out=unprojected[t])", FORWARD),
+    ),
+    *_interleaved("lstm", "LSTM", 4),
+    *_interleaved("gru", "GRU", 3),
+    _gru(
+        "gru-candidate-sign-reversed",
+        "with z - 1 in place of 1 - z in the GRU, in the forward pass",
+        "h_t = (z - 1) n + z h_{t-1}: a subtraction the wrong way round.",
+        (GRU_MIX, GRU_Z_MINUS_1, FORWARD),
+    ),
+    _gru(
+        "gru-candidate-sign-reversed-throughout",
+        "with z - 1 in place of 1 - z in the GRU",
+        "h_t = (z - 1) n + z h_{t-1}, as automatic differentiation has it.",
+        (GRU_MIX, GRU_Z_MINUS_1, FORWARD),
+        ("slope_n = (1 - z) * (1 - n * n)", "slope_n = (z - 1) * (1 - n * n)", BACKWARD),
+        ("(previous - n) * z", "(previous + n) * z", BACKWARD),
+        seen_in=("__rsub__ of a small autograd",),
+    ),
+    _gru(
+        "gru-weight-hh-block-transposed",
+        "with every gate's block of the GRU's weight_hh transposed, in the forward pass",
+        "Each block is square, so its transpose fits.",
+        GRU_BLOCKS_TRANSPOSED,
+    ),
+    _gru(
+        "gru-weight-hh-block-transposed-throughout",
+        "with every gate's block of the GRU's weight_hh transposed",
+        "As automatic differentiation has it: the gradient's blocks are transposed as well.",
+        GRU_BLOCKS_TRANSPOSED,
+        (
+            "previous = h[:-1]",
+            f"previous = h[:-1]\n    weight_hh = {GRU_TRANSPOSE_BLOCKS.format('weight_hh')}",
+            BACKWARD,
+        ),
+        (
+            'if "bias_ih" in params',
+            f'grads["weight_hh"] = {GRU_TRANSPOSE_BLOCKS.format("""grads["weight_hh"]""")}\n    if "bias_ih" in params',
+            BACKWARD,
+        ),
+    ),
+    _gru(
+        "gru-update-gradient-without-the-candidate",
+        "with h_{t-1} in place of h_{t-1} - n in the gradient of the GRU's update gate",
+        "z stands twice in (1 - z) n + z h_{t-1}.",
+        ("(previous - n) * z", "previous * z", BACKWARD),
+    ),
+    _gru(
+        "gru-candidate-derivative-of-the-update-gate",
+        "with 1 - z^2 in place of 1 - n^2 in the gradient of the GRU's candidate",
+        "tanh's derivative, taken of another gate.",
+        ("slope_n = (1 - z) * (1 - n * n)", "slope_n = (1 - z) * (1 - z * z)", BACKWARD),
+    ),
+    _gru(
+        "gru-bias-gradients-in-one-array",
+        "with the sum of the gradients of the GRU's biases for both",
+        "a = b = zeros makes one array with two names, to which both are added.",
+        (
+            GRU_BIAS_HH,
+            f'{GRU_BIAS_HH}\n        grads["bias_ih"] += grads["bias_hh"]\n'
+            '        grads["bias_hh"] = grads["bias_ih"].copy()',
+            BACKWARD,
+        ),
+    ),
+    _gru(
+        "gru-reset-bias-for-the-update-gate",
+        "with b_ir in place of b_iz in the GRU's update gate, in the forward pass",
+        "A line that was copied from the reset gate's, one letter of it left.",
+        GRU_RESET_BIAS_TWICE,
+    ),
+    _gru(
+        "gru-reset-bias-for-the-update-gate-throughout",
+        "with b_ir in place of b_iz in the GRU's update gate",
+        "As automatic differentiation has it: b_iz has no gradient.",
+        GRU_RESET_BIAS_TWICE,
+        (
+            GRU_BIAS_HH,
+            f'{GRU_BIAS_HH}\n        r, z, _ = grads["bias_ih"].reshape(3, -1)\n        r += z\n        z[...] = 0',
+            BACKWARD,
+        ),
+    ),
 )

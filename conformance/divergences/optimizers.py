@@ -293,4 +293,22 @@ DIVERGENCES: tuple[Divergence, ...] = (
         ),
         seen_in=("Paddle", "MLX", "ONNX attributes"),
     ),
+    Divergence(
+        "sgd-velocity-is-the-gradient",
+        "with SGD's momentum buffer and the gradient in one array",
+        "The first gradient is kept, not a copy of it: the next one is written over the velocity, and then added to "
+        "itself.",
+        (
+            Patch(
+                "optim.sgd",
+                'buffer = self.momentum * state["momentum_buffer"] + damped',
+                'buffer = self.momentum * state["momentum_buffer"] + damped\n'
+                "                if self.weight_decay == 0 and not self.maximize:\n"
+                "                    grad = self.momentum * grad\n"
+                "                    grad = buffer = grad + (1 - self.dampening) * grad",
+                SGD,
+            ),
+        ),
+        seen_in=("buf = grad without clone(), zero_grad in place",),
+    ),
 )

@@ -16,12 +16,43 @@ PADDED_INPUT = Patch("recurrent", INPUT_WITHOUT_PADDING, "x = x", "forward")
 ENDS_OF_LENGTHS = "step, sequence = np.arange(steps)[:, None], np.arange(batch)"
 MASKED = "if masks and layer < model.num_layers - 1:\n            layer_input = layer_input * masks[layer]"
 MASKED_BACK = "d_layer = d_layer * cache.masks[layer - 1]"
+ORDER = 'np.argsort(-padding.ends[0], kind="stable")'
+SORTED = f"order = {ORDER}"
 MASKS = "return [time_major(model, mask) for mask in given]"
 
 
 def _masks(instead: str) -> Patch:
     """Other masks, forward and backward."""
     return Patch("recurrent", MASKS, f"return [{instead} for mask in given]", "_masks")
+
+
+KEEPS_PADDING = (
+    Patch("recurrent", INPUT_WITHOUT_PADDING, f"padded = x\n        {INPUT_WITHOUT_PADDING}", "forward"),
+    Patch(
+        "recurrent",
+        "all_steps.append(ran)",
+        "if padding is not None and layer == 0:\n"
+        "                ran = ran._replace(x=turned(padded, padding) if direction else padded)\n"
+        "            all_steps.append(ran)",
+        "forward",
+    ),
+)
+"""the cache has the first layer's input as it was, padding included"""
+
+
+def _with_padding(then: str) -> Patch:
+    """Behind a layer's backward, ``behind`` being the steps on padding whose input is not a number."""
+    run = "d_x, d_starts, own_grads = run(own, {}, d_states, d_last)"
+    return Patch(
+        "recurrent",
+        run.format("cache.steps[index]"),
+        "ran = cache.steps[index]\n"
+        "            beyond = np.zeros_like(ran.x[..., :1], dtype=bool) if padding is None else padding.beyond\n"
+        "            behind = np.isnan(np.where(beyond, ran.x, 0)).any(axis=-1)\n"
+        f"            {run.format('ran._replace(x=np.where(beyond, 0, ran.x))')}\n"
+        f"            {then}",
+        "backward",
+    )
 
 
 DIVERGENCES: tuple[Divergence, ...] = (
@@ -303,5 +334,167 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "with one dropout mask for all layers",
         "Drawn once, outside the loop over layers.",
         (Patch("recurrent", MASKS, "return [time_major(model, given[0])] * len(given)", "_masks"),),
+    ),
+    # -------------------------------------------------------------------------------- the order of the sequences
+    Divergence(
+        "results-unsorted-by-the-sorting-order",
+        "with the sequences' results put back by the order that sorted them in place of its inverse",
+        "A permutation in place of its inverse. The two are equal for two sequences, and whenever sequences only "
+        "change places in pairs.",
+        (
+            Patch(
+                "recurrent",
+                "output = layer_input\n",
+                f"output = layer_input\n    if padding is not None:\n        {SORTED}\n"
+                "        output = output[:, order[order]]\n"
+                "        finals = [[state[order[order]] for state in final] for final in finals]\n",
+                "forward",
+            ),
+            Patch(
+                "recurrent",
+                "d_layer = np.where(padding.beyond, 0, d_layer)",
+                f"{SORTED}\n"
+                "        back = np.argsort(order[order])\n"
+                "        d_layer, d_finals = d_layer[:, back], [d_n[:, back] for d_n in d_finals]\n"
+                "        d_layer = np.where(padding.beyond, 0, d_layer)",
+                "backward",
+            ),
+        ),
+    ),
+    Divergence(
+        "initial-states-not-sorted-along",
+        "with the sequences sorted by length, but not the initial states that belong to them",
+        "Each sequence starts from another one's h_0, unless they came sorted; the gradients of h_0 are as much "
+        "out of order.",
+        (
+            Patch(
+                "recurrent",
+                INPUT_WITHOUT_PADDING,
+                f"{INPUT_WITHOUT_PADDING}\n        {SORTED}\n"
+                "        starts = [start[:, np.argsort(order)] for start in starts]",
+                "forward",
+            ),
+            Patch(
+                "recurrent",
+                "d_0[index] = d_start",
+                f"d_0[index] = d_start if padding is None else d_start[{ORDER}]",
+                "backward",
+            ),
+        ),
+    ),
+    # ------------------------------------------------------------------------------------------ masks and ends
+    Divergence(
+        "mask-one-step-too-long",
+        "with a mask that is true for one step behind each sequence's end",
+        "t <= length in place of t < length. Each direction goes one step into the padding, the reverse one after its "
+        "last real step; only sequences of full length are spared.",
+        (
+            PADDED_INPUT,
+            Patch("padding", "return Padding(", "beyond = step > lengths\n    return Padding(", "padding_of"),
+            Patch("padding", "(lengths - 1, sequence)", "(np.minimum(lengths, steps - 1), sequence)", "padding_of"),
+        ),
+    ),
+    Divergence(
+        "final-state-of-the-padded-output",
+        "with h_n taken from the last step of the padded output",
+        "It is 0 for all sequences but the longest; c_n and the backward pass are right.",
+        (
+            Patch(
+                "recurrent",
+                FINAL_STATE,
+                f"{FINAL_STATE}\n"
+                "                if padding is not None and states is ran.states[0]:\n"
+                "                    final[index] = np.where(padding.beyond[-1], 0, final[index])",
+                "forward",
+            ),
+        ),
+    ),
+    Divergence(
+        "cell-not-kept-on-padding",
+        "with the LSTM's cell changed by padding, in c_n",
+        "Behind a sequence's end h is kept as it is, and c goes on. The backward pass is right.",
+        (
+            Patch("recurrent", INPUT_WITHOUT_PADDING, f"padded = x\n        {INPUT_WITHOUT_PADDING}", "forward"),
+            Patch(
+                "recurrent",
+                "h = ran.states[0][1:]",
+                "if padding is not None and len(starts) == 2:\n"
+                "                source = layer_input if layer else padded\n"
+                "                h, c = (start[index] for start in starts)\n"
+                "                for x_t, behind in zip(\n"
+                "                    turned(source, padding) if direction else source, padding.beyond, strict=True\n"
+                "                ):\n"
+                "                    one = run(own, x_t[None], [h, c])\n"
+                "                    h, c = np.where(behind, h, one.states[0][1]), one.states[1][1]\n"
+                "                finals[1][index] = c\n"
+                "            h = ran.states[0][1:]",
+                "forward",
+            ),
+        ),
+    ),
+    Divergence(
+        "final-cell-gradient-lost-on-padding",
+        "without the gradient on c_n of the sequences that end before the last step",
+        "A loop backward over masked steps has to hand on what comes back, and puts 0 in its place.",
+        (
+            Patch(
+                "lstm",
+                "d_c += d_cell[t]",
+                "d_c += d_cell[t] if t == len(x) - 1 else 0 * d_cell[t]",
+                "direction_backward",
+            ),
+        ),
+    ),
+    # ------------------------------------------------------------------------- 0 times what is not a number
+    Divergence(
+        "padding-multiplied-by-zero",
+        "with padding kept out by a product with 0, in the forward pass",
+        "0 * NaN is NaN: what the padding holds should not matter, and does once it is no number.",
+        (Patch("recurrent", INPUT_WITHOUT_PADDING, "x = x * ~padding.beyond", "forward"),),
+    ),
+    Divergence(
+        "upstream-on-padding-multiplied-by-zero",
+        "with the gradient on padding kept out by a product with 0",
+        "0 * NaN is NaN: what d_output holds on padding should not matter, and does once it is no number.",
+        (
+            Patch(
+                "recurrent",
+                "d_layer = np.where(padding.beyond, 0, d_layer)",
+                "d_layer = d_layer * ~padding.beyond",
+                "backward",
+            ),
+        ),
+    ),
+    Divergence(
+        "states-kept-by-a-product-with-the-mask",
+        "with states kept on padding by a product with the mask",
+        "m h_new + (1 - m) h: where padding is no number, 0 * NaN makes the state NaN, and by it h_n and d_weight_hh.",
+        (
+            *KEEPS_PADDING,
+            Patch(
+                "recurrent",
+                FINAL_STATE,
+                f"{FINAL_STATE}\n"
+                "                if padding is not None and layer == 0:\n"
+                "                    behind = np.where(padding.beyond, padded, 0)\n"
+                "                    nan = np.isnan(behind).any(axis=(0, 2))\n"
+                "                    final[index] = np.where(nan[:, None], np.nan, final[index])",
+                "forward",
+            ),
+            _with_padding("if behind[:-1].any():\n                own_grads['weight_hh'] *= np.nan"),
+        ),
+    ),
+    Divergence(
+        "slope-on-padding-multiplied-by-zero",
+        "with padding kept out of the backward pass by a gradient of 0 alone",
+        "It is multiplied by the slope at a state that padding has made: 0 * NaN is NaN where padding is no number.",
+        (
+            *KEEPS_PADDING,
+            _with_padding(
+                "if behind.any():\n"
+                "                own_grads = {name: grad * np.nan for name, grad in own_grads.items()}\n"
+                "                d_x[behind] = np.nan"
+            ),
+        ),
     ),
 )

@@ -13,6 +13,7 @@ LAST = "last = (slice(None), -1) if model.network.batch_first else (-1,)"
 RUN = "output, *_, cache = module.forward(model.network, network_params, x)"
 FEATURES = "features = output[last]"
 LOGITS = "logits, linear_cache = linear.forward(model.linear, linear_params, features)"
+LOSS = "loss = cross_entropy(logits, target)"
 D_LOGITS = "d_logits = cross_entropy_backward(loss.dtype.type(1), logits, target)"
 D_FEATURES = 'd_features = linear_grads.pop("input")'
 D_OUTPUT = "d_output[last] = d_features"
@@ -121,6 +122,36 @@ def _clipped() -> Iterator[Divergence]:
             (_patch(TRAIN, UPDATE, f"{cut}\n        {UPDATE}"),),
             seen_in=("min-char-rnn, which clips to 5",) if limit == "5.0" else (),
         )
+
+
+def _all_rows() -> Iterator[Divergence]:
+    """Every sample's score taken at the classes of all samples."""
+    note = "log_p[:, target] takes all samples' classes in every row; the pairs are log_p[arange(n), target]."
+    logs = "log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))"
+    loss = _patch(GRADIENTS, LOSS, f"{LOSS}\n    {logs}\n    loss = np.asarray(-log_p[:, target].mean())")
+    what = "of every sample at the classes of all samples, log_p[:, target]"
+    yield Divergence("training-loss-of-all-rows", f"with the loss {what}", f"{note} The gradient is right.", (loss,))
+    gradient = _patch(
+        GRADIENTS,
+        D_LOGITS,
+        f"{logs}\n    d_logits = np.exp(log_p)\n    d_logits[:, target] -= 1\n    d_logits /= len(target)",
+    )
+    title = "with 1 subtracted at the classes of all samples in every row of the gradient, p[:, target] -= 1"
+    yield Divergence("training-gradient-of-all-rows", title, f"{note} The loss is right.", (gradient,))
+    yield Divergence(
+        "training-loss-and-gradient-of-all-rows",
+        f"with the loss {what}, and the gradient likewise",
+        note,
+        (loss, gradient),
+    )
+    counted = "np.bincount(target, minlength=logits.shape[1]) / len(target)"
+    derived = _patch(GRADIENTS, D_LOGITS, f"{logs}\n    d_logits = (np.exp(log_p) - {counted}) / len(target)")
+    yield Divergence(
+        "training-loss-of-all-rows-and-its-derivative",
+        f"with the loss {what}, and its derivative",
+        f"{note} As automatic differentiation has it.",
+        (loss, derived),
+    )
 
 
 DIVERGENCES: tuple[Divergence, ...] = (
@@ -256,4 +287,41 @@ DIVERGENCES: tuple[Divergence, ...] = (
     # ------------------------------------------------------------------------------------------- what is updated
     *_frozen(),
     *_clipped(),
+    # ----------------------------------------------------------------------------------------------- slips of a loop
+    Divergence(
+        "training-reads-the-mean-output-forward-only",
+        "with the mean of the outputs over time read in place of the last, in the forward pass",
+        "The gradient goes to the last step alone, and the linear layer's is a product with the last output.",
+        (
+            _patch(
+                GRADIENTS,
+                LOGITS,
+                f"{LOGITS}\n    logits, _ = linear.forward(model.linear, linear_params, output.mean(axis={TIME}))",
+            ),
+        ),
+    ),
+    *_all_rows(),
+    Divergence(
+        "training-linear-gradients-accumulated",
+        "with the linear layer's gradients of all steps so far added up",
+        "zero_grad reaches the network's parameters alone.",
+        (
+            _patch(TRAIN, START, f"{START}\n    added: dict[str, Array] = {{}}"),
+            _patch(
+                TRAIN,
+                UPDATE,
+                "grads |= {name: added.get(name, 0) + grads[name] for name in grads if name.startswith('linear.')}\n"
+                f"        added = grads\n        {UPDATE}",
+            ),
+        ),
+    ),
+    Divergence(
+        "training-parameters-before-the-step",
+        "with each step's parameters and states as they were before it",
+        "Written down before optimizer.step(): each is one step late.",
+        (
+            _patch(TRAIN, UPDATE, f"before = params, state\n        {UPDATE}"),
+            _patch(TRAIN, "yield Step(loss, grads, params, state)", "yield Step(loss, grads, *before)"),
+        ),
+    ),
 )

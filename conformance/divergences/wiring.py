@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from conformance.divergences.divergence import Divergence
 from conformance.divergences.patching import Patch
-from conformance.divergences.recurrent import D_LAST, FINAL_STATE, FLIP_D_INPUT
+from conformance.divergences.recurrent import D_LAST, FINAL_STATE, FLIP_D_INPUT, RUN_BACKWARD, RUN_FORWARD
 
 INITIAL = "[start[index] for start in starts]"
 D_STATES = "d_h = d_layer[..., direction * size : (direction + 1) * size]"
 D_LAYER = "d_layer = d_inputs[0] + d_inputs[1] if model.bidirectional else d_inputs[0]"
+STARTS = "starts = _states(model, initial, batch, batched, x)"
+UPDATE = "grads.update({names[name]: grad for name, grad in own_grads.items()})"
+SAME_CELL = "model.state_index(layer, 0)"
 TIME_MAJOR = "return a.swapaxes(0, 1) if model.batch_first else a"
 RESHAPED = "{0}.reshape({0}.shape[1], {0}.shape[0], -1) if model.batch_first else {0}"
 
@@ -179,5 +182,51 @@ DIVERGENCES: tuple[Divergence, ...] = (
             ),
             ("gates-torch", "x / 6 + 0.5, kept within 0 and 1,", "(1 / 6)", "torch's hardsigmoid.", "nn.Hardsigmoid"),
         )
+    ),
+    _forward(
+        "initial-states-read-batch-first",
+        "with h_0 read as if batch_first held for it, too, in the forward pass",
+        "Its shape is (layers, batch, features) all the same: read as (batch, layers, features) by a reshape, each "
+        "sequence starts from other sequences' and other layers' states.",
+        STARTS,
+        f"{STARTS}\n"
+        "    if batched and model.batch_first:\n"
+        "        starts = [start.reshape(batch, -1, start.shape[-1]).swapaxes(0, 1) for start in starts]",
+    ),
+    _forward(
+        "initial-cell-of-the-first-layer-handed-on",
+        "with every layer of the LSTM started from the first layer's c_0, its reverse direction from the forward one's "
+        "last cell, in the forward pass",
+        "One variable, set in the loop over layers: the first direction leaves its last cell to the next.",
+        INITIAL,
+        "[starts[0][index], *(final[index - 1] if direction else start[0] for start, final in "
+        "zip(starts[1:], finals[1:]))]",
+    ),
+    Divergence(
+        "forward-parameters-for-both-directions",
+        "with the forward direction's parameters for the reverse direction, too",
+        "One cell for both, as automatic differentiation has it: its gradient is the sum of both directions', and the "
+        "reverse direction's parameters have none.",
+        (
+            Patch("recurrent", RUN_FORWARD, RUN_FORWARD.replace("[index]", f"[{SAME_CELL}]"), "forward"),
+            Patch("recurrent", RUN_BACKWARD, RUN_BACKWARD.replace("[index]", f"[{SAME_CELL}]"), "backward"),
+            Patch(
+                "recurrent",
+                UPDATE,
+                "if direction:\n"
+                "                theirs = model.direction_names[index]\n"
+                "                grads.update({theirs[name]: grad * 0 for name, grad in own_grads.items()})\n"
+                "                own_grads = {name: grad + grads[names[name]] for name, grad in own_grads.items()}\n"
+                f"            {UPDATE}",
+                "backward",
+            ),
+        ),
+    ),
+    _forward(
+        "forward-parameters-for-both-directions-forward-only",
+        "with the forward direction's parameters for the reverse direction, too, in the forward pass",
+        "A suffix forgotten.",
+        RUN_FORWARD,
+        RUN_FORWARD.replace("[index]", f"[{SAME_CELL}]"),
     ),
 )
