@@ -90,6 +90,7 @@ CONFIGURATIONS: list[tuple[str, dict[str, Any], str]] = [
     ("CyclicLR-exp_range", CYCLIC | {"mode": "exp_range", "gamma": 0.9}, "lower with every step"),
     ("OneCycleLR", ONE_CYCLE, "torch's defaults"),
     ("OneCycleLR-linear", ONE_CYCLE | {"anneal_strategy": "linear", "pct_start": 0.45}, "lines"),
+    ("OneCycleLR-between", ONE_CYCLE | {"pct_start": 0.33}, "the highest rate lies between two steps"),
     ("OneCycleLR-three_phase", ONE_CYCLE | {"three_phase": True}, "down as fast as up, then to the end"),
     ("OneCycleLR-epochs", ONE_CYCLE | {"total_steps": None, "epochs": 5, "steps_per_epoch": 4, "div_factor": 10.0,
                                        "final_div_factor": 100.0}, "steps as a product"),
@@ -149,11 +150,36 @@ CONFIGURATIONS: list[tuple[str, dict[str, Any], str]] = [
     ("ReduceLROnPlateau-abs", PLATEAU | {"threshold_mode": "abs", "threshold": 0.25, "patience": 1}, "absolute"),
     ("ReduceLROnPlateau-max-abs", PLATEAU | {"mode": "max", "threshold_mode": "abs", "threshold": 0.25, "patience": 0},
      "absolute, rising"),
+    ("ReduceLROnPlateau-max-rel", PLATEAU | {"mode": "max", "threshold": 0.3, "patience": 0},
+     "rising, by three tenths of the best"),
+    ("ReduceLROnPlateau-max-negative", PLATEAU | {"mode": "max", "patience": 0}, "what rises from far below 0"),
+    ("ReduceLROnPlateau-tie", PLATEAU | {"threshold": 0.0, "patience": 0}, "equal to the best is no better"),
+    ("ReduceLROnPlateau-min_lr-passed", PLATEAU | {"min_lr": 0.04, "patience": 0, "factor": 0.5},
+     "a reduction that would go below ends there"),
     ("ReduceLROnPlateau-cooldown", PLATEAU | {"cooldown": 2, "patience": 1, "factor": 0.5}, "steps that do not count"),
     ("ReduceLROnPlateau-min_lr", PLATEAU | {"min_lr": 0.03, "patience": 0, "factor": 0.3}, "not below"),
     ("ReduceLROnPlateau-eps", PLATEAU | {"eps": 0.02, "patience": 0, "factor": 0.5}, "too small a reduction is none"),
 ]  # fmt: skip
 
+RISING = {
+    "ReduceLROnPlateau-max-rel": [1.0, 1.2, 1.5, 1.4, 2.1, 2.2, 1.9, 3.0, 2.9, 2.8, 4.1, 4.0, 5.9, 5.0, 8.0, 7.0],
+    "ReduceLROnPlateau-max-negative": [
+        -9.0,
+        -8.0,
+        -8.5,
+        -7.0,
+        -7.0,
+        -6.0,
+        -5.0,
+        -5.5,
+        -4.0,
+        -3.0,
+        -3.5,
+        -2.0,
+        -1.0,
+        -1.5,
+    ],
+}
 METRICS = [5.0, 4.0, 4.0 - 1e-4, 4.0, 4.5, 3.0, 3.0, 3.0, 2.9, 3.5, 3.5, 3.5, 3.5, 3.5, 2.0, 2.1, 2.2, 1.9, 2.3, 2.4]
 
 
@@ -165,9 +191,10 @@ def cases() -> Iterator[Case]:
     """
     for name, config, note in CONFIGURATIONS:
 
-        def build(rng: np.random.Generator, config: dict[str, Any] = config) -> dict[str, Array]:
+        def build(rng: np.random.Generator, name: str = name, config: dict[str, Any] = config) -> dict[str, Array]:
             arrays = {"lr": np.asarray(0.1)}
-            return arrays | ({"metrics": np.array(METRICS)} if config["schedule"] == "ReduceLROnPlateau" else {})
+            metrics = {"metrics": np.array(RISING.get(name, METRICS))}
+            return arrays | (metrics if config["schedule"] == "ReduceLROnPlateau" else {})
 
         full = {"steps": 20} | config
         yield from cases_of("schedule", name, full, build, note, level="quick", dtypes=("float64",))

@@ -316,4 +316,46 @@ DIVERGENCES: tuple[Divergence, ...] = (
             Patch("optim.adam", "/ denominator, new", "/ denominator), new", ADAM),
         ),
     ),
+    # ------------------------------------------------------------------------------------ slips of precedence and pen
+    Divergence(
+        "adam-epsilon-added-to-the-quotient",
+        "with Adam's epsilon added to the quotient in place of its denominator",
+        "m / sqrt(v) + eps: the division binds closer than the sum. Every parameter drifts by lr eps, and one that has "
+        "only seen gradients of 0 becomes 0 / 0.",
+        (
+            Patch("optim.adam", f"{DENOMINATOR}\n", "np.sqrt(exp_avg_sq) / bias_correction2**0.5\n", ADAM),
+            Patch(
+                "optim.adam",
+                "param - self.lr / bias_correction1 * exp_avg / denominator, new",
+                "param - self.lr * (1 / bias_correction1 * exp_avg / denominator + eps), new",
+                ADAM,
+            ),
+        ),
+    ),
+    Divergence(
+        "adam-second-moment-corrected-by-beta1",
+        "with beta1 in place of beta2 in the bias correction of Adam's second moment",
+        "1 - beta1^t for both: copied from the line above.",
+        (Patch("optim.adam", "bias_correction2 = 1 - beta2**t", "bias_correction2 = 1 - beta1**t", ADAM),),
+    ),
+    Divergence(
+        "adam-second-moment-with-both-betas",
+        "with 1 - beta1 in place of 1 - beta2 in Adam's second moment",
+        "beta2 v + (1 - beta1) g^2: the weights do not add up to 1.",
+        (Patch("optim.adam", "(1 - beta2) * grad * grad", "(1 - beta1) * grad * grad", ADAM),),
+    ),
+    Divergence(
+        "adam-averages-by-the-complement",
+        "with beta and 1 - beta in each other's place in both of Adam's moments",
+        "(1 - beta) m + beta g: almost nothing is remembered.",
+        (
+            Patch("optim.adam", FIRST_MOMENT, 'lerp(state["exp_avg"], grad, beta1)', ADAM),
+            Patch(
+                "optim.adam",
+                SECOND_MOMENT,
+                'exp_avg_sq = (1 - beta2) * state["exp_avg_sq"] + beta2 * grad * grad',
+                ADAM,
+            ),
+        ),
+    ),
 )

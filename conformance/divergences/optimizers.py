@@ -155,6 +155,12 @@ DIVERGENCES: tuple[Divergence, ...] = (
         ),
         seen_in=("self.t += 1 in a method that is called layer by layer",),
     ),
+    Divergence(
+        "parameters-never-moved",
+        "with the parameters left as they are in every step",
+        "p = p - lr g gives a local name a new array: the caller's parameter does not change. The state does.",
+        (Patch("optim.base", STORED, STORED.replace("= param,", "= params[name],"), "Optimizer.step"),),
+    ),
     # ----------------------------------------------------------------------------------------------------- SGD
     Divergence(
         "sgd-rate-inside-velocity",
@@ -169,6 +175,20 @@ DIVERGENCES: tuple[Divergence, ...] = (
             Patch("optim.sgd", "param + -self.lr * direction", "param - direction", SGD),
         ),
         seen_in=("notebook N11", "Keras", "TensorFlow", "zero-kara"),
+    ),
+    Divergence(
+        "sgd-velocity-downwards",
+        "with the learning rate and the sign inside SGD's velocity",
+        "v <- momentum v - lr g; theta <- theta + v. Parameters are the same while lr is constant; the state "
+        "points the other way.",
+        (
+            Patch("optim.sgd", 'state["momentum_buffer"] + damped', 'state["momentum_buffer"] - self.lr * damped', SGD),
+            Patch("optim.sgd", "buffer = grad.copy()", "buffer = -self.lr * grad", SGD),
+            Patch("optim.sgd", "direction = grad\n", "direction = -self.lr * grad\n", SGD),
+            Patch("optim.sgd", "direction = grad + self", "direction = -self.lr * grad + self", SGD),
+            Patch("optim.sgd", "param + -self.lr * direction", "param + direction", SGD),
+        ),
+        seen_in=("textbooks that add the velocity",),
     ),
     Divergence(
         "sgd-momentum-ignored",

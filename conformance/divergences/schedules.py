@@ -19,6 +19,8 @@ def _of(function: str, id: str, title: str, note: str, correct: str, wrong: str,
     return Divergence(f"schedule-{id}", title, note, (_patch(correct, wrong, function),), seen_in)
 
 
+IS_BETTER = "ReduceLROnPlateau._is_better"
+
 FIRST_LINES = (
     ("StepLR.factor_at", "return "),
     ("MultiStepLR.factor_at", "return "),
@@ -486,7 +488,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "Keras",
     ),
     _of(
-        "ReduceLROnPlateau._is_better",
+        IS_BETTER,
         "plateau-threshold-ignored",
         "with any improvement good enough for ReduceLROnPlateau",
         "The option is accepted and does nothing.",
@@ -494,7 +496,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         '        self = type(self)(self.mode, threshold=0)\n        if self.threshold_mode == "rel"',
     ),
     _of(
-        "ReduceLROnPlateau._is_better",
+        IS_BETTER,
         "plateau-threshold-always-absolute",
         "with ReduceLROnPlateau's threshold always absolute",
         "threshold_mode is accepted and does nothing.",
@@ -541,5 +543,63 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "eps is accepted and does nothing.",
         "lr - reduced > self.eps",
         "lr > reduced",
+    ),
+    _of(
+        IS_BETTER,
+        "plateau-threshold-always-relative",
+        "with ReduceLROnPlateau's threshold always relative",
+        "threshold_mode is accepted and does nothing.",
+        'self.threshold_mode == "rel"',
+        "True",
+    ),
+    _of(
+        IS_BETTER,
+        "plateau-relative-threshold-below-the-best",
+        "with the best less the threshold in place of the best and the threshold, for ReduceLROnPlateau's mode max",
+        "best (1 - threshold) is what falling metrics are compared with.",
+        "metric > best * (1 + self.threshold)",
+        "metric > best * (1 - self.threshold)",
+    ),
+    _of(
+        IS_BETTER,
+        "plateau-tie-is-better",
+        "with a metric equal to the best counted as better by ReduceLROnPlateau",
+        "With a threshold of 0 a metric that stands still never loses its patience.",
+        "metric < best * (1 - self.threshold)",
+        "metric <= best * (1 - self.threshold)",
+    ),
+    _of(
+        "ReduceLROnPlateau.step",
+        "plateau-reduction-below-the-minimum-refused",
+        "with no reduction by ReduceLROnPlateau where it would go below the smallest rate",
+        "torch goes as far as min_lr; here the rate stays above it.",
+        "reduced = max(lr * self.factor, self.min_lr)",
+        "reduced = lr * self.factor if lr * self.factor >= self.min_lr else lr",
+    ),
+    _of(
+        "ReduceLROnPlateau.init",
+        "plateau-best-starts-at-zero",
+        "with 0 for ReduceLROnPlateau's best in the beginning, in mode max",
+        "An accuracy is never below 0; a log-likelihood is, and nothing is ever better.",
+        "else -math.inf",
+        "else 0.0",
+    ),
+    Divergence(
+        "schedule-plateau-mode-ignored",
+        "with ReduceLROnPlateau's mode always min",
+        "The option is accepted and does nothing: what rises is taken for what gets worse.",
+        (
+            _patch('math.inf if self.mode == "min"', "math.inf if True", "ReduceLROnPlateau.init"),
+            _patch('(1 - self.threshold) if self.mode == "min"', "(1 - self.threshold) if True", IS_BETTER),
+            _patch('best - self.threshold if self.mode == "min"', "best - self.threshold if True", IS_BETTER),
+        ),
+    ),
+    _of(
+        "OneCycleLR._along",
+        "one-cycle-peak-at-a-whole-step",
+        "with OneCycleLR's highest rate at a whole step",
+        "int(pct_start * total_steps) - 1: where the product is not whole, the highest rate lies between two steps.",
+        "self.pct_start * total - 1, total",
+        "int(self.pct_start * total) - 1, total",
     ),
 )
