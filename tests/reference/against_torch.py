@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -119,3 +120,11 @@ class Beside:
             assert_close(
                 self.state["w"][key], value.to_dense() if isinstance(value, torch.Tensor) else value, key, tolerance
             )
+
+
+def warnings_of(call: Callable[[], object]) -> list[warnings.WarningMessage]:
+    """In a file of its own, so that a warning's place tells the caller from this."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        call()
+    return said

@@ -478,6 +478,17 @@ def test_an_initial_state_of_another_class_stays_what_it_is(monkeypatch: pytest.
     assert not seen[1].any()
 
 
+def test_one_step_by_both_layers() -> None:
+    """With one state, every state and the last one are the same."""
+    x = np.random.default_rng(5).standard_normal((BATCH, 1, FEATURES))
+    every, last = (kind(FEATURES, NODES, Start(), notebook.SGD(0.1), Tanh()) for kind in (SimpleRNN, SimpleRNN2))
+    last.WX, last.Wh, last.B = every.WX.copy(), every.Wh.copy(), every.B.copy()
+    np.testing.assert_array_equal(every.forward(x)[:, 0], last.forward(x))
+    upstream = np.random.default_rng(6).standard_normal((BATCH, NODES))
+    np.testing.assert_array_equal(every.backward(upstream[:, None]), last.backward(upstream))
+    np.testing.assert_array_equal(every.WX, last.WX)
+
+
 @pytest.mark.parametrize("name", ["SimpleInitializer", "XavierInitializer", "HeInitializer"])
 def test_initializers_draw_from_the_generator_that_they_are_given(name: str) -> None:
     make = getattr(notebook, name)
