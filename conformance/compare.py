@@ -11,6 +11,7 @@ import numpy as np
 
 from conformance import places, refusals, tolerance
 from conformance.case import Array, Case
+from conformance.messages import listed
 from conformance.tolerance import ELEMENT_LIMIT, NORM_LIMIT, Precision, Simulation
 from conformance.trace import Trace, as_trace
 
@@ -123,8 +124,7 @@ class Judge:
                 yield check_of(self.case, name, "diverges", reason="missing: torch gives this array")
             else:
                 yield check_of(self.case, name, "skipped", reason="not given by the implementation")
-        names = list(self.expected)
-        known = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if names[MOST_NAMES:] else "")
+        known = listed(list(self.expected), MOST_NAMES)
         for name in actual:
             if name not in self.expected:
                 yield check_of(self.case, name, "errored", reason=f"unknown array {name}: this case has {known}")

@@ -102,7 +102,7 @@ class Search:
         right = self._right(diverging)
         if not complete:
             kept, explained = self._earning(kept, explained, agreeing)
-        if not complete:  # half of a divergence is not in the catalogue: the other half would show, and does not
+            # half of a divergence is not in the catalogue: the other half would show, and does not
             kept = [candidate for candidate in kept if not self._contradicts(candidate, right)]
         # nor has anybody made two mistakes that happen to cancel
         kept = [candidate for candidate in kept if not self._cancel(candidate, right, diverging)]

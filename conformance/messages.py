@@ -1,6 +1,8 @@
-"""Exceptions in one line that a terminal, a log and a report can hold."""
+"""Exceptions and lists of names in one line that a terminal, a log and a report can hold."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 def in_words(error: BaseException) -> str:
@@ -19,3 +21,9 @@ def message_of(error: BaseException) -> str:
         return printable(" ".join(str(error).split()))
     except Exception as failure:  # a class of the user's, whose message is code under test too
         return f"no message: its __str__ raises {type(failure).__name__}"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """The first names of a list, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -9,6 +9,7 @@ from typing import Any
 from conformance.case import split_step
 from conformance.compare import PRINTED, VALUES_AGREE, Check
 from conformance.log import Log
+from conformance.messages import listed
 from reports.summary import config_of
 
 FEW = 3
@@ -54,10 +55,9 @@ def _lines(log: Log, found: dict[str, Any]) -> Iterator[str]:
     if found["complete"]:
         return
     if found["overwritten"]:
-        yield (
-            f"The same after every step: {_listed(found['overwritten'])}. An array that is changed in place has to be "
-            "copied where it is returned."
-        )
+        same = listed(found["overwritten"], MOST_RIGHT)
+        copied = "An array that is changed in place has to be copied where it is returned."
+        yield f"The same after every step: {same}. {copied}"
     yield from _dtypes(diverging)
     yield from _in_common(log, checks)
     yield from _right(checks, diverging)
@@ -104,7 +104,7 @@ def _dtypes(diverging: Sequence[Check]) -> Iterator[str]:
         arrays = dict.fromkeys(
             split_step(str(check.array))[1] for check in narrow if str(check.reason).startswith(kind)
         )
-        yield f"Right but for its {kind}: {_listed([*arrays])}."
+        yield f"Right but for its {kind}: {listed([*arrays], MOST_RIGHT)}."
 
 
 def _in_common(log: Log, checks: Sequence[Check]) -> Iterator[str]:
@@ -156,8 +156,9 @@ def _right(checks: Sequence[Check], diverging: Sequence[Check]) -> Iterator[str]
     )
     right = dict.fromkeys(name for name in right if not name.endswith(PRINTED))
     if right:
+        names = _by_name([*right], {str(name) for name in wrong})
         which = "every case that ran" if any(check.verdict == "errored" for check in checks) else "every case"
-        yield f"Right in {which}: {_listed(_by_name([*right], {str(name) for name in wrong}))}."
+        yield f"Right in {which}: {listed(names, MOST_RIGHT)}."
 
 
 def _by_name(right: Sequence[str], wrong: set[str]) -> list[str]:
@@ -171,10 +172,6 @@ def _by_name(right: Sequence[str], wrong: set[str]) -> list[str]:
         f"{rest} (step{'s' if len(numbers) > 1 else ''} {', '.join(numbers)})" if rest in missed else rest
         for rest, numbers in steps.items()
     ]
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:MOST_RIGHT]) + (f" and {len(names) - MOST_RIGHT} more" if len(names) > MOST_RIGHT else "")
 
 
 def _is_dtype_only(check: Check) -> bool:

@@ -12,6 +12,7 @@ from conformance import schema
 from conformance.case import no_function
 from conformance.compare import PRINTED, Check
 from conformance.log import VERDICTS, Log
+from conformance.messages import listed
 
 COUNTS = ["cases", "checks", "agree", "diverge", "errored", "skipped"]
 MOST_NAMED = 4
@@ -192,8 +193,7 @@ def skipped(log: Log) -> list[Row]:
     ]
     if folded:
         names = [family for family, _ in folded]
-        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-        reason = no_function(", ".join(names[:MOST_NAMED])) + more
+        reason = no_function(listed(names, MOST_NAMED))
         rows.insert(0, [f"{len(names)} families", reason, sum(map(len, folded.values())), 0])
     return rows
 

@@ -25,7 +25,6 @@ LOOP_BODY = """d_pre_t = d_pre[t]  # holds d_output_t until the two lines below 
         d_pre_t += d_h
         nonlinearity.backward(d_pre_t, slope[t], d_pre_t)
         d_pre_t.dot(weight_hh, out=d_h)"""
-CARRY = "d_pre_t.dot(weight_hh, out=d_h)"
 SLOPE_STEP = "nonlinearity.backward(d_pre_t, slope[t], d_pre_t)"
 FINAL_STATE = "final[index] = states[-1] if padding is None else last_state(states, padding)"
 WRONG_END = Patch(
@@ -515,8 +514,9 @@ DIVERGENCES = (
         (
             Patch(
                 "rnn",
-                f"{SLOPE_STEP}\n        {CARRY}",
-                f"carried = d_pre_t.copy()\n        {SLOPE_STEP}\n        {CARRY.replace('d_pre_t', 'carried')}",
+                f"{SLOPE_STEP}\n        {RECURRENT_PRODUCT}",
+                f"carried = d_pre_t.copy()\n        {SLOPE_STEP}\n"
+                f"        {RECURRENT_PRODUCT.replace('d_pre_t', 'carried')}",
                 BACKWARD,
             ),
         ),
@@ -525,7 +525,14 @@ DIVERGENCES = (
         "gradient-clipped-in-the-backward-pass",
         "with the gradient clipped to 1 at every step of the backward pass",
         "Clipping belongs behind the whole backward pass, where the gradients are known.",
-        (Patch("rnn", CARRY, f"d_pre_t[...] = np.minimum(np.maximum(d_pre_t, -1), 1)\n        {CARRY}", BACKWARD),),
+        (
+            Patch(
+                "rnn",
+                RECURRENT_PRODUCT,
+                f"d_pre_t[...] = np.minimum(np.maximum(d_pre_t, -1), 1)\n        {RECURRENT_PRODUCT}",
+                BACKWARD,
+            ),
+        ),
     ),
     Divergence(
         "derivative-without-square",

@@ -9,6 +9,7 @@ from conformance.divergences.divergence import Divergence
 from conformance.divergences.patching import Patch
 from conformance.divergences.recurrent import ENDS, FINAL_STATE, FLIP_D_INPUT, FLIP_D_STATES, FLIP_INPUT, FLIP_OUTPUT
 
+UPSTREAM_WITHOUT_PADDING = "d_layer = np.where(padding.beyond, 0, d_layer)"
 INPUT_WITHOUT_PADDING = "x = np.where(padding.beyond, 0, x)"
 OUTPUT_WITHOUT_PADDING = "np.copyto(h, 0, where=padding.beyond)"
 PADDED_INPUT = Patch("recurrent", INPUT_WITHOUT_PADDING, "x = x", "forward")
@@ -152,7 +153,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "upstream-on-padding-takes-part",
         "with the gradient on padding entering the backward pass",
         "d_output has a place for every step, also behind the end of a sequence; nothing may enter there.",
-        (Patch("recurrent", "d_layer = np.where(padding.beyond, 0, d_layer)", "d_layer = d_layer", "backward"),),
+        (Patch("recurrent", UPSTREAM_WITHOUT_PADDING, "d_layer = d_layer", "backward"),),
     ),
     Divergence(
         "final-state-gradient-at-the-padded-end",
@@ -352,11 +353,11 @@ DIVERGENCES: tuple[Divergence, ...] = (
             ),
             Patch(
                 "recurrent",
-                "d_layer = np.where(padding.beyond, 0, d_layer)",
+                UPSTREAM_WITHOUT_PADDING,
                 f"{SORTED}\n"
                 "        back = np.argsort(order[order])\n"
                 "        d_layer, d_finals = d_layer[:, back], [d_n[:, back] for d_n in d_finals]\n"
-                "        d_layer = np.where(padding.beyond, 0, d_layer)",
+                f"        {UPSTREAM_WITHOUT_PADDING}",
                 "backward",
             ),
         ),
@@ -459,7 +460,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         (
             Patch(
                 "recurrent",
-                "d_layer = np.where(padding.beyond, 0, d_layer)",
+                UPSTREAM_WITHOUT_PADDING,
                 "d_layer = d_layer * ~padding.beyond",
                 "backward",
             ),

@@ -97,7 +97,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
             f"parameter-gradients-clipped-to-{limit}",
             f"with every element of the parameters' gradients clipped to between -{limit} and {limit}",
             "Clipping belongs to the training loop: here it hides what the gradients are.",
-            "grads.update({names[name]: grad for name, grad in own_grads.items()})",
+            UPDATE,
             f"grads |= {{names[name]: np.minimum(np.maximum(a, -{limit}), {limit}) for name, a in own_grads.items()}}",
             *(("min-char-rnn",) if limit == "5.0" else ()),
         )
